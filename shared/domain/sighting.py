@@ -1,0 +1,70 @@
+"""A sighting, and the window of them that is a beacon's state.
+
+State is a pure function of the *set* of sightings in a window: any order, any duplicates and
+any split into batches end in the same window. Everything else is derived from it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from shared.domain.geo import LatLon
+
+WINDOW_MS = 120_000  # how far back the newest sighting's company reaches
+WINDOW_MAX = 64  # sightings a window holds: keeps the stored item near one write unit
+
+
+class Sighting(NamedTuple):
+    """One beacon heard by one source in one interval. Sorts by time.
+
+    at_ms: event time, epoch milliseconds UTC, already corrected for the source's clock.
+    source_id: `<tenant>/<thing>` of the scanner or phone that heard it.
+    rssi_dbm: mean over the interval's packets; packets: how many were decoded, at least 1.
+    where: where the source was, if it moves (a phone) or belongs to another tenant;
+        None for the tenant's own scanners, whose place the registry knows.
+    accuracy_m: of `where` (68 %), 0 when `where` is None or surveyed.
+    """
+
+    at_ms: int
+    source_id: str
+    rssi_dbm: int
+    packets: int
+    where: LatLon | None = None
+    accuracy_m: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A beacon's recent sightings, oldest first, unique by (at_ms, source_id)."""
+
+    sightings: tuple[Sighting, ...] = ()
+
+    @property
+    def newest_ms(self) -> int:
+        """Event time of the newest sighting; 0 when empty."""
+        return self.sightings[-1].at_ms if self.sightings else 0
+
+
+def merge(window: Window, arrived: Iterable[Sighting]) -> Window:
+    """The window with what arrived: a union, cut to the newest WINDOW_MS and WINDOW_MAX.
+
+    Both cuts keep the top of a total order, so merging commutes, associates and absorbs
+    duplicates. Two sightings of one source at one instant that differ are a fault of the
+    source; the stronger is kept, the same one in any order.
+    """
+    by_key: dict[tuple[int, str], Sighting] = {}
+    for s in (*window.sightings, *arrived):
+        key = (s.at_ms, s.source_id)
+        kept = by_key.get(key)
+        if kept is None or _rank(s) > _rank(kept):
+            by_key[key] = s
+    if not by_key:
+        return Window()
+    ordered = [by_key[key] for key in sorted(by_key)]
+    horizon_ms = ordered[-1].at_ms - WINDOW_MS
+    return Window(tuple(s for s in ordered if s.at_ms > horizon_ms)[-WINDOW_MAX:])
+
+
+def _rank(s: Sighting) -> tuple[int, int, float, float, int]:
+    where = s.where or LatLon(0, 0)
+    return s.rssi_dbm, s.packets, where.lat_deg, where.lon_deg, s.accuracy_m

@@ -1,0 +1,232 @@
+"""What the rooms above need from outside, as Protocols. Each has an AWS adapter and an in-memory twin.
+
+An adapter is born for one tenant, so no call can forget it.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from shared.domain.case import Case, Entry
+from shared.domain.geo import LatLon
+from shared.domain.outing import Outing
+from shared.domain.places import Agreement, Camera, Child, Facility, Phone, Scanner, Tenant
+from shared.domain.position import Fix
+from shared.domain.sharing import Share
+from shared.domain.sighting import Window
+
+
+class Clock(Protocol):
+    """Now, and the instant a wall-clock stamp means (they differ only in a simulated city)."""
+
+    def now(self) -> datetime:
+        """Now, aware UTC."""
+        ...
+
+    def from_wall_ms(self, wall_ms: int) -> int:
+        """Epoch ms of the scenario for an epoch ms of the wall clock (an IoT receipt stamp)."""
+        ...
+
+
+class Registry(Protocol):
+    """Who and where, for one tenant. NotFound when it is not there."""
+
+    def tenant(self) -> Tenant: ...
+    def facility(self, facility_id: str) -> Facility: ...
+    def scanners(self) -> Sequence[Scanner]: ...
+    def cameras(self) -> Sequence[Camera]: ...
+    def children(self, facility_id: str) -> Sequence[Child]: ...
+    def child(self, child_id: str) -> Child: ...
+    def child_of_beacon(self, beacon_id: str) -> Child: ...
+    def phone(self, phone_id: str) -> Phone: ...
+    def phones(self, facility_id: str) -> Sequence[Phone]: ...
+    def agreements(self) -> Sequence[Agreement]: ...
+    def put(
+        self,
+        *records: Tenant | Facility | Scanner | Camera | Child | Phone | Agreement,
+    ) -> None:
+        """Store or replace records of this tenant. ValueError for a tenant record of another."""
+        ...
+
+
+class Outings(Protocol):
+    """A tenant's outings."""
+
+    def get(self, outing_id: str) -> Outing: ...
+    def running(self) -> Sequence[Outing]: ...
+    def save(self, outing: Outing) -> Outing:
+        """Store with version + 1. Conflict if somebody stored a newer one since it was read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A beacon's stored state: the window is the truth, the rest is derived from it.
+
+    alarm: bookkeeping of the departure alarm, {} when quiet. version: 0 when never stored.
+    """
+
+    beacon_id: str
+    window: Window
+    fix: Fix | None = None
+    proximity: float | None = None
+    alarm: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneTrack:
+    """A phone's recent life: when it reported, and where it was. Oldest first, unique by time.
+
+    fixes: (at_ms, position, accuracy_m).
+    """
+
+    phone_id: str
+    reported_ms: tuple[int, ...] = ()
+    fixes: tuple[tuple[int, LatLon, int], ...] = ()
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A message that was not accepted, and why. body: base64 of what arrived, cut to 4 KB."""
+
+    message_id: str
+    received_ms: int
+    thing: str
+    reason: str
+    body: str
+
+
+class Tracking(Protocol):
+    """A tenant's beacons, phones, scanner heartbeats and quarantine."""
+
+    def tracks(self, beacon_ids: Collection[str]) -> dict[str, Track]:
+        """Stored tracks; a beacon never stored comes back empty with version 0."""
+        ...
+
+    def phone_tracks(self, phone_ids: Collection[str]) -> dict[str, PhoneTrack]: ...
+
+    def save(self, tracks: Sequence[Track | PhoneTrack], *, now: datetime) -> list[str]:
+        """Store each if its version is still the one that was read. Returns the ids that lost."""
+        ...
+
+    def heartbeat(self, seen_ms: Mapping[str, int]) -> None:
+        """scanner_id → newest time it reported; never moves backwards."""
+        ...
+
+    def heartbeats(self) -> dict[str, int]: ...
+    def quarantine(self, messages: Sequence[Quarantined], *, now: datetime) -> None: ...
+    def quarantined(self, limit: int = 100) -> Sequence[Quarantined]:
+        """Newest first."""
+        ...
+
+    def forget(self, beacon_ids: Collection[str]) -> None:
+        """Delete tracks: the outing is over, or consent ended."""
+        ...
+
+
+class Cases(Protocol):
+    """A tenant's cases, each with its append-only timeline."""
+
+    def get(self, case_id: str) -> Case: ...
+    def open_cases(self) -> Sequence[Case]: ...
+    def recent(self, since: datetime) -> Sequence[Case]:
+        """Open ones, and those opened or closed since."""
+        ...
+
+    def open_case_of(self, subject_id: str) -> Case | None: ...
+    def create(self, case: Case, entries: Sequence[Entry]) -> Case:
+        """Conflict(case_id=…) when the subject has an open case already: one per subject."""
+        ...
+
+    def save(self, case: Case, entries: Sequence[Entry]) -> Case:
+        """Store with version + 1 and append entries, in one transaction. Conflict when overtaken."""
+        ...
+
+    def timeline(self, case_id: str, after_seq: int = 0) -> Sequence[Entry]: ...
+    def remember(self, case_id: str, key: str, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The answer already stored under an idempotency key, or None after storing this one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A beacon everybody listens for now. owner_id: the tenant whose case it is."""
+
+    beacon_id: str
+    case_id: str
+    owner_id: str
+    until: datetime | None
+
+
+class WatchList(Protocol):
+    """Beacons of this tenant's open cases and of cases shared with it."""
+
+    def entries(self) -> Sequence[Watched]: ...
+    def add(self, watched: Watched) -> None: ...
+    def remove(self, beacon_id: str) -> None: ...
+
+
+class Shares(Protocol):
+    """The sharing desk: the only adapter that writes for two tenants. Born for the acting one."""
+
+    def of_case(self, case_id: str) -> Sequence[Share]:
+        """What this tenant, as owner, offered."""
+        ...
+
+    def inbox(self) -> Sequence[Share]:
+        """What others offered to this tenant, decided or not."""
+        ...
+
+    def received(self, owner_id: str, case_id: str) -> Share:
+        """One offer to this tenant; NotFound when there is none."""
+        ...
+
+    def save(self, share: Share) -> Share:
+        """Store on both sides in one transaction. Conflict when overtaken."""
+        ...
+
+
+class Workflow(Protocol):
+    """The case's Step Functions execution."""
+
+    def start(self, case: Case) -> None:
+        """Start it; starting the same case twice is one start."""
+        ...
+
+    def wake(self, case: Case) -> None:
+        """There is news: let the waiting state go on. Nothing waiting is no error."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something to tell one subject. No personal field: an opaque id, fetched after sign-in.
+
+    kind: "push", "operators", "police", …; to: endpoint, topic or address; key: idempotency key.
+    """
+
+    kind: str
+    to: str
+    key: str
+    status: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of a message. outcome: "sent", "failed" or "endpoint-gone"; receipt: the channel's id."""
+
+    key: str
+    kind: str
+    outcome: str
+    receipt: str = ""
+    reason: str = ""
+
+
+class Channel(Protocol):
+    """One way to tell somebody. Never raises for a dead receiver: it returns what became of it."""
+
+    def send(self, message: Message) -> Delivery: ...
