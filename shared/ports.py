@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from shared.domain.case import Case, Entry
-from shared.domain.geo import LatLon
 from shared.domain.outing import Outing
 from shared.domain.places import Agreement, Camera, Child, Facility, Phone, Scanner, Tenant
 from shared.domain.position import Fix
+from shared.domain.proximity import PhoneTrack as PhoneTrack  # noqa: PLC0414  part of this vocabulary
 from shared.domain.sharing import Share
 from shared.domain.sighting import Window
 
@@ -72,19 +72,6 @@ class Track:
     fix: Fix | None = None
     proximity: float | None = None
     alarm: Mapping[str, Any] = field(default_factory=dict)
-    version: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PhoneTrack:
-    """A phone's recent life: when it reported, and where it was. Oldest first, unique by time.
-
-    fixes: (at_ms, position, accuracy_m).
-    """
-
-    phone_id: str
-    reported_ms: tuple[int, ...] = ()
-    fixes: tuple[tuple[int, LatLon, int], ...] = ()
     version: int = 0
 
 
