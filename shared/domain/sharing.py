@@ -1,8 +1,25 @@
 """What a neighbour may see of a case, and until when. The one place that decides it."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+from shared.domain.case import Case, Evidence, Kind
+from shared.domain.errors import Conflict, NotFound
+from shared.domain.geo import Ellipse, LatLon
+from shared.domain.places import Agreement, Policy
+
+POSITION = "position"
+TRACK = "track"
+NAME = "name"
+PHOTO = "photo"
+TIMELINE = "timeline"
+FIELDS = (POSITION, TRACK, NAME, PHOTO, TIMELINE)
+"""What an agreement can name. Area, time, class and clothing are in every offer."""
+
+ROUGH_M = 500.0  # a preview's area is a cell this wide: enough to ready cameras, too little to follow
+GRACE_AFTER_SECURED = timedelta(minutes=15)  # FIELD AT-3.2: 2 h, or secured + 15 min
 
 
 class ShareState(StrEnum):
@@ -35,3 +52,151 @@ class Share:
     def grants(self, now: datetime) -> bool:
         """Whether the neighbour may read the case at `now`."""
         return self.state is ShareState.ACCEPTED and now < self.until
+
+    @property
+    def is_open(self) -> bool:
+        """Offered or accepted; the other states are final."""
+        return self.state in (ShareState.OFFERED, ShareState.ACCEPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a neighbour may see of a case now.
+
+    preview: nothing is accepted yet, so there is only area, time, class and clothing.
+    area: rough (a 500 m cell, stated as a circle around it). granted: the agreed fields.
+    last: newest evidence of each kind, empty without the field "position".
+    child_id: opaque, to fetch name and photo with when they are granted; "" otherwise.
+    """
+
+    owner_id: str
+    case_id: str
+    status: str
+    share: ShareState
+    state: str
+    preview: bool
+    opened_at: datetime
+    until: datetime
+    subject_class: str
+    age_y: int
+    outfit: tuple[tuple[str, str], ...]
+    area: Ellipse | None
+    granted: frozenset[str]
+    last: Mapping[Kind, Evidence]
+    child_id: str = ""
+
+
+def offer(case: Case, agreement: Agreement, policy: Policy, now: datetime) -> Share:
+    """The offer of a case to a neighbour. Conflict when the agreement has ended or the case is closed."""
+    if agreement.until <= now:
+        raise Conflict("agreement-ended", neighbour_id=agreement.neighbour_id)
+    if not case.is_open:
+        raise Conflict("case-closed")
+    return Share(
+        owner_id=case.tenant_id,
+        case_id=case.case_id,
+        neighbour_id=agreement.neighbour_id,
+        beacon_id=case.subject.beacon_id,
+        state=ShareState.OFFERED,
+        fields=tuple(f for f in FIELDS if f in agreement.fields),
+        offered_at=now,
+        until=min(now + timedelta(seconds=policy.grant_s), agreement.until),
+    )
+
+
+def offered_again(share: Share, fresh: Share) -> Share:
+    """A new offer in the place of one that was declined, revoked or ran out. Conflict while it is open."""
+    if share.is_open:
+        raise Conflict("already-offered", neighbour_id=share.neighbour_id)
+    return replace(fresh, version=share.version)
+
+
+def accept(share: Share, by: str, now: datetime) -> Share:
+    """The neighbour takes it; again is no change. Conflict when it is no longer on offer."""
+    if share.grants(now):
+        return share
+    if share.state is not ShareState.OFFERED or share.until <= now:
+        raise Conflict("offer-not-open", state=_state(share, now).value)
+    return replace(share, state=ShareState.ACCEPTED, decided_at=now, decided_by=by)
+
+
+def decline(share: Share, by: str, now: datetime) -> Share:
+    """The neighbour does not take it; again is no change. Conflict when it is no longer on offer."""
+    if share.state is ShareState.DECLINED:
+        return share
+    if share.state is not ShareState.OFFERED or share.until <= now:
+        raise Conflict("offer-not-open", state=_state(share, now).value)
+    return replace(share, state=ShareState.DECLINED, decided_at=now, decided_by=by)
+
+
+def revoke(share: Share, by: str, now: datetime) -> Share:
+    """The owner ends it, offered or accepted; a share that has ended stays as it is."""
+    if not share.is_open:
+        return share
+    return replace(share, state=ShareState.REVOKED, decided_at=now, decided_by=by)
+
+
+def expire(share: Share, now: datetime) -> Share:
+    """The share after its time: `expired` when `until` has passed, else unchanged."""
+    if not share.is_open or now < share.until:
+        return share
+    return replace(share, state=ShareState.EXPIRED, decided_at=now, decided_by="system")
+
+
+def shortened(share: Share, case: Case) -> Share:
+    """The share once the child is secured: it ends 15 minutes after, and never later than agreed."""
+    secured_at = case.clock.get("T12")
+    if secured_at is None or not share.is_open:
+        return share
+    return replace(share, until=min(share.until, secured_at + GRACE_AFTER_SECURED))
+
+
+def preview(case: Case, share: Share, now: datetime) -> View:
+    """What an open offer shows before it is accepted: area, time, class, clothing. NotFound once it ended."""
+    if not share.is_open or share.until <= now or not case.is_open:
+        raise NotFound("share-not-found")
+    return _view(case, share, granted=frozenset(), is_preview=True)
+
+
+def view(case: Case, share: Share, now: datetime) -> View:
+    """What the neighbour sees of a case it accepted. NotFound before accepting and after the end."""
+    if not share.grants(now) or not case.is_open:
+        raise NotFound("share-not-found")
+    return _view(case, share, granted=frozenset(share.fields), is_preview=False)
+
+
+def _view(case: Case, share: Share, *, granted: frozenset[str], is_preview: bool) -> View:
+    return View(
+        owner_id=share.owner_id,
+        case_id=share.case_id,
+        status=case.status.value,
+        share=share.state,
+        state=case.state.value,
+        preview=is_preview,
+        opened_at=case.opened_at,
+        until=share.until,
+        subject_class=case.subject.subject_class.value,
+        age_y=case.subject.age_y,
+        outfit=case.subject.outfit,
+        area=_rough(case),
+        granted=granted,
+        last=case.last if POSITION in granted else {},
+        child_id=case.subject.subject_id if granted & {NAME, PHOTO} else "",
+    )
+
+
+def _rough(case: Case) -> Ellipse | None:
+    """The 500 m cell of the newest evidence, as the circle around the cell."""
+    if not case.last:
+        return None
+    newest = max(case.last.values(), key=lambda found: found.at)
+    lat_step = ROUGH_M / 111_195.0
+    lon_step = lat_step / 0.8  # cos 37°: a cell need not be square to the metre
+    lat = (newest.where.lat_deg // lat_step + 0.5) * lat_step
+    lon = (newest.where.lon_deg // lon_step + 0.5) * lon_step
+    radius_m = ROUGH_M * 0.71 + newest.radius_m
+    return Ellipse(LatLon(lat, lon), radius_m, radius_m, 0.0, 0.95)
+
+
+def _state(share: Share, now: datetime) -> ShareState:
+    return expire(share, now).state
