@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from shared.domain.case import Case, Entry
+from shared.domain.geo import Area, LatLon
 from shared.domain.outing import Outing
 from shared.domain.places import Agreement, Camera, Child, Facility, Phone, Scanner, Tenant
 from shared.domain.position import Fix
@@ -179,11 +180,11 @@ class Shares(Protocol):
 class Workflow(Protocol):
     """The case's Step Functions execution."""
 
-    def start(self, case: Case) -> None:
-        """Start it; starting the same case twice is one start."""
+    def start(self, case: Case, round_no: int = 0) -> None:
+        """Start it; starting the same case and round twice is one start."""
         ...
 
-    def wake(self, case: Case) -> None:
+    def wake(self, case_id: str) -> None:
         """There is news: let the waiting state go on. Nothing waiting is no error."""
         ...
 
@@ -217,3 +218,39 @@ class Channel(Protocol):
     """One way to tell somebody. Never raises for a dead receiver: it returns what became of it."""
 
     def send(self, message: Message) -> Delivery: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One outing on the map. state: worst member, 0 with, 1 warned, 2 departed, 3 unknown."""
+
+    outing_id: str
+    where: LatLon
+    children: int
+    state: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAddress:
+    """Where a screen listens. url: signed, a secret while it lasts."""
+
+    url: str
+    client_id: str
+    topics: Mapping[str, str]
+    expires_in_s: int
+
+
+class Live(Protocol):
+    """What a tenant's screens hear. It only hastens: screens also ask the API, so telling never raises."""
+
+    def tell(self, kind: str, id: str, version: int) -> None:  # noqa: A002
+        """Say that a "case", "outing", "offer" or "scanner" changed; never what changed."""
+        ...
+
+    def frame(self, groups: Sequence[Group], *, boundary: Area, at: datetime) -> None:
+        """Show where the outing groups are."""
+        ...
+
+    def address(self, actor_id: str) -> LiveAddress:
+        """A short-lived address to listen at. NotFound when none is configured."""
+        ...

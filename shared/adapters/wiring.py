@@ -13,7 +13,7 @@ from typing import Protocol
 from shared.adapters.clock import clock_from
 from shared.adapters.memory import MemoryCloud
 from shared.adapters.tables import client
-from shared.ports import Cases, Channel, Clock, Outings, Registry, Shares, Tracking, WatchList, Workflow
+from shared.ports import Cases, Channel, Clock, Live, Outings, Registry, Shares, Tracking, WatchList, Workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ class Adapters(Protocol):
     def operators(self) -> Channel: ...
     @property
     def police(self) -> Channel: ...
+    @property
+    def live(self) -> Live: ...
 
 
 class AwsAdapters:
@@ -155,6 +157,12 @@ class AwsAdapters:
         secrets = client("secretsmanager")
         return PoliceWebhook(self.tenant_id, self._environment.police_secret_arn, secrets, self.clock)
 
+    @cached_property
+    def live(self) -> Live:
+        from shared.adapters.live import LiveFeed
+
+        return LiveFeed(self.tenant_id)
+
 
 class MemoryAdapters:
     """The ports' memory twins in one world."""
@@ -223,6 +231,12 @@ class MemoryAdapters:
         from shared.adapters.channels import MemoryChannel
 
         return MemoryChannel(self.tenant_id, self._world)
+
+    @cached_property
+    def live(self) -> Live:
+        from shared.adapters.live import MemoryLive
+
+        return MemoryLive(self.tenant_id, self._world)
 
 
 @cache
