@@ -26,7 +26,6 @@ def client(service: str) -> Any:
             retries={"mode": "standard", "total_max_attempts": 4},
             connect_timeout=2,
             read_timeout=10,
-            user_agent_appid="jikimi",
         ),
     )
 

@@ -74,6 +74,8 @@ class Adapters(Protocol):
     def police(self) -> Channel: ...
     @property
     def live(self) -> Live: ...
+    @property
+    def live(self) -> Live: ...
 
 
 class AwsAdapters:
@@ -163,6 +165,12 @@ class AwsAdapters:
 
         return LiveFeed(self.tenant_id)
 
+    @cached_property
+    def live(self) -> Live:
+        from shared.adapters.live import LiveFeed
+
+        return LiveFeed(self.tenant_id)
+
 
 class MemoryAdapters:
     """The ports' memory twins in one world."""
@@ -231,6 +239,12 @@ class MemoryAdapters:
         from shared.adapters.channels import MemoryChannel
 
         return MemoryChannel(self.tenant_id, self._world)
+
+    @cached_property
+    def live(self) -> Live:
+        from shared.adapters.live import MemoryLive
+
+        return MemoryLive(self.tenant_id, self._world)
 
     @cached_property
     def live(self) -> Live:
