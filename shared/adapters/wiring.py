@@ -74,8 +74,6 @@ class Adapters(Protocol):
     def police(self) -> Channel: ...
     @property
     def live(self) -> Live: ...
-    @property
-    def live(self) -> Live: ...
 
 
 class AwsAdapters:
@@ -165,12 +163,6 @@ class AwsAdapters:
 
         return LiveFeed(self.tenant_id)
 
-    @cached_property
-    def live(self) -> Live:
-        from shared.adapters.live import LiveFeed
-
-        return LiveFeed(self.tenant_id)
-
 
 class MemoryAdapters:
     """The ports' memory twins in one world."""
@@ -239,12 +231,6 @@ class MemoryAdapters:
         from shared.adapters.channels import MemoryChannel
 
         return MemoryChannel(self.tenant_id, self._world)
-
-    @cached_property
-    def live(self) -> Live:
-        from shared.adapters.live import MemoryLive
-
-        return MemoryLive(self.tenant_id, self._world)
 
     @cached_property
     def live(self) -> Live:
