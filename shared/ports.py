@@ -254,3 +254,67 @@ class Live(Protocol):
     def address(self, actor_id: str) -> LiveAddress:
         """A short-lived address to listen at. NotFound when none is configured."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A person read something about a subject: who, when, from where, whose, what, for which purpose.
+
+    actor_tenant_id: the neighbour's, when a share was read. what: the API operation. source: network
+    address. purpose: "case:<id>" or "outing:<id>". access_id: the request that read it.
+    """
+
+    access_id: str
+    at: datetime
+    actor_id: str
+    actor_tenant_id: str
+    role: str
+    source: str
+    subject_id: str
+    what: str
+    purpose: str
+
+
+class AccessLog(Protocol):
+    """Who read what about whom in this tenant's data. Append-only."""
+
+    def record(self, access: Access) -> None:
+        """Append; the same access twice is one line."""
+        ...
+
+    def since(self, at: datetime) -> Sequence[Access]:
+        """Oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an idempotent request was answered with. body: JSON."""
+
+    status: int
+    body: str
+
+
+class Answers(Protocol):
+    """Answers to writes, by idempotency key, for a day."""
+
+    def begin(self, key: str, request: str, *, now: datetime) -> Answer | None:
+        """The answer given before, or None: then the caller does it and calls `finish` or `abandon`.
+
+        request: digest of what is asked. Conflict while another does the same, or when the key
+        was used for another request.
+        """
+        ...
+
+    def finish(self, key: str, request: str, answer: Answer, *, now: datetime) -> None: ...
+    def abandon(self, key: str) -> None:
+        """It failed: the next attempt starts afresh."""
+        ...
+
+
+class Devices(Protocol):
+    """Where a phone is reached: the push provider's endpoints."""
+
+    def endpoint(self, phone_id: str, push_token: str) -> str:
+        """The endpoint of this phone and token, enabled; made when there is none."""
+        ...

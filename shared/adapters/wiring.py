@@ -13,7 +13,21 @@ from typing import Protocol
 from shared.adapters.clock import clock_from
 from shared.adapters.memory import MemoryCloud
 from shared.adapters.tables import client
-from shared.ports import Cases, Channel, Clock, Live, Outings, Registry, Shares, Tracking, WatchList, Workflow
+from shared.ports import (
+    AccessLog,
+    Answers,
+    Cases,
+    Channel,
+    Clock,
+    Devices,
+    Live,
+    Outings,
+    Registry,
+    Shares,
+    Tracking,
+    WatchList,
+    Workflow,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +88,12 @@ class Adapters(Protocol):
     def police(self) -> Channel: ...
     @property
     def live(self) -> Live: ...
+    @property
+    def access_log(self) -> AccessLog: ...
+    @property
+    def answers(self) -> Answers: ...
+    @property
+    def devices(self) -> Devices: ...
 
 
 class AwsAdapters:
@@ -163,6 +183,24 @@ class AwsAdapters:
 
         return LiveFeed(self.tenant_id)
 
+    @cached_property
+    def access_log(self) -> AccessLog:
+        from shared.adapters.access_log import DynamoAccessLog
+
+        return DynamoAccessLog(self.tenant_id, self._environment.cases_table, client("dynamodb"))
+
+    @cached_property
+    def answers(self) -> Answers:
+        from shared.adapters.answers import DynamoAnswers
+
+        return DynamoAnswers(self.tenant_id, self._environment.cases_table, client("dynamodb"))
+
+    @cached_property
+    def devices(self) -> Devices:
+        from shared.adapters.devices import SnsDevices
+
+        return SnsDevices(self._environment.push_application_arn, client("sns"))
+
 
 class MemoryAdapters:
     """The ports' memory twins in one world."""
@@ -237,6 +275,24 @@ class MemoryAdapters:
         from shared.adapters.live import MemoryLive
 
         return MemoryLive(self.tenant_id, self._world)
+
+    @cached_property
+    def access_log(self) -> AccessLog:
+        from shared.adapters.access_log import MemoryAccessLog
+
+        return MemoryAccessLog(self.tenant_id, self._world)
+
+    @cached_property
+    def answers(self) -> Answers:
+        from shared.adapters.answers import MemoryAnswers
+
+        return MemoryAnswers(self.tenant_id, self._world)
+
+    @cached_property
+    def devices(self) -> Devices:
+        from shared.adapters.devices import MemoryDevices
+
+        return MemoryDevices(self.tenant_id, self._world)
 
 
 @cache

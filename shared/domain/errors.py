@@ -30,3 +30,7 @@ class Conflict(JikimiError):
 
 class Forbidden(JikimiError):
     """The actor is known and of this tenant, and the role does not allow it."""
+
+
+class Unauthorized(JikimiError):
+    """Nobody is signed in, or the sign-in failed; never says why."""
