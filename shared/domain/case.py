@@ -74,6 +74,25 @@ class Evidence:
     confirmed: bool = False
 
 
+class Look(StrEnum):
+    """What an operator says of a camera; together these are the search log (FIELD AT-2.4)."""
+
+    WATCHING = "watching"
+    NOT_SEEN = "not-seen"
+    POSSIBLE = "possible"
+    CONFIRMED = "confirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The newest word on a camera in this case. since: when watching it began."""
+
+    look: Look
+    by: str
+    at: datetime
+    since: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """Who is missing. Names stay in the registry; outfit is today's, from the outing's card."""
@@ -112,6 +131,7 @@ class Case:
     last: newest evidence of each kind, by event time.
     steps: codes of escalation steps already taken (`escalation.py`).
     handover: version of the newest police hand-over sent, 0 for none.
+    marks: the newest word on each camera.
     """
 
     case_id: str
@@ -136,6 +156,7 @@ class Case:
     version: int = 0
     steps: tuple[str, ...] = ()
     handover: int = 0
+    marks: Mapping[str, Mark] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:
@@ -218,12 +239,37 @@ def hand_on(case: Case, to: str, by: Actor, at: datetime) -> Change:
     return _record(replace(_opened(case), owner=to), "handed-on", by, at, {"to": to})
 
 
-def searching(case: Case, by: Actor, at: datetime, camera_id: str = "") -> Change:
-    """The search is on; with a camera, somebody opened it (T6)."""
+def searching(case: Case, by: Actor, at: datetime) -> Change:
+    """The search is on; again is no change."""
     after = replace(_opened(case), state=_at_least(case, CaseState.SEARCHING))
-    if not camera_id:
-        return (case, ()) if after == case else _record(after, "search-started", by, at, {})
-    return _record(_stamped(after, "T6", at), "camera-opened", by, at, {"camera_id": camera_id})
+    return (case, ()) if after == case else _record(after, "search-started", by, at, {})
+
+
+def mark_camera(
+    case: Case, camera_id: str, look: Look, by: Actor, at: datetime, view: Evidence | None = None
+) -> Change:
+    """An operator's word on a camera: the first one watched is T6, possible or confirmed is T8, T8c.
+
+    view: where the camera looks, as evidence; ignored unless the look is possible or confirmed.
+    ValueError when it is needed and missing.
+    """
+    known = _opened(case).marks.get(camera_id)
+    since = known.since if known and known.look is Look.WATCHING else at
+    mark = Mark(look, by.actor_id, at, since)
+    after = replace(
+        _stamped(case, "T6", at),
+        marks={**case.marks, camera_id: mark},
+        state=_at_least(case, CaseState.SEARCHING),
+    )
+    params = {"camera_id": camera_id, "since": since.isoformat()}
+    after, said = _record(after, f"camera-{look.value}", by, at, params)
+    if look not in (Look.POSSIBLE, Look.CONFIRMED):
+        return after, said
+    if view is None:
+        raise ValueError("a sighting on a camera needs the place it looks at")
+    seen = replace(view, kind=Kind.SEEN, at=at, source=camera_id, confirmed=look is Look.CONFIRMED)
+    after, found = add_evidence(after, seen, by, at)
+    return after, (*said, *found)
 
 
 def add_evidence(case: Case, found: Evidence, by: Actor, at: datetime) -> Change:
@@ -332,6 +378,13 @@ def escalated(case: Case, step: str, level: int, at: datetime) -> Change:
         return case, ()
     after = replace(case, steps=(*case.steps, step), escalation=max(case.escalation, level))
     return _record(after, "escalated", system(case.tenant_id), at, {"step": step, "level": level})
+
+
+def escalate(case: Case, by: Actor, at: datetime) -> Change:
+    """An operator asks for the duty officer now, without waiting for the clock; again is no change."""
+    if {"duty-officer", "duty-officer-asked"} & set(_opened(case).steps):
+        return case, ()
+    return _record(replace(case, steps=(*case.steps, "duty-officer-asked")), "duty-officer-asked", by, at, {})
 
 
 def handed_over(case: Case, version: int, receipt: str, by: Actor, at: datetime) -> Change:
