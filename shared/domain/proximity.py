@@ -27,13 +27,14 @@ BLANK_MS = 10_000  # a longer interval between two reports is time that nobody w
 class PhoneTrack:
     """A phone's recent life: when it reported, and where it was. Oldest first, unique by time.
 
-    fixes: (at_ms, position, accuracy_m).
+    fixes: (at_ms, position, accuracy_m). told_ms: when the others were last told that it stopped, 0 never.
     """
 
     phone_id: str
     reported_ms: tuple[int, ...] = ()
     fixes: tuple[tuple[int, LatLon, int], ...] = ()
     version: int = 0
+    told_ms: int = 0
 
 
 def proximity(
