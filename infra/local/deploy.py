@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -68,6 +69,7 @@ def deploy(
         "ArtifactBucket": bucket,
         "ArtifactPrefix": artifacts.prefix,
         "IsAws": str(place.is_aws).lower(),
+        "LiveOrigin": _live_origin(place),
         **parameters,
     }
     if not place.is_aws:
@@ -114,6 +116,14 @@ def _upload(place: Place, artifacts: Artifacts, say: Say) -> str:
         say(f"upload {name} ({len(content) / 1024:.0f} KB)")
         s3.put_object(Bucket=bucket, Key=f"{artifacts.prefix}/{name}", Body=content)
     return bucket
+
+
+def _live_origin(place: Place) -> str:
+    """Where a browser hears the live feed: AWS's own address, or an emulator's name and port."""
+    address = place.client("iot").describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
+    if place.endpoint is None:
+        return f"wss://{address}"
+    return f"ws://{address.partition(':')[0]}:{urlsplit(place.endpoint).port}"
 
 
 def _push_application(place: Place, prefix: str) -> str:

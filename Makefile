@@ -1,0 +1,74 @@
+# Every target sets itself up in .venv first, from the lock file. Needs: make, Python 3.11 or later, a package index.
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+BIN := .venv/bin
+READY := .venv/.ready
+SEED ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench bench-position bench-departure localstack e2e-target sfn-localstack lock clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make .venv with everything in it
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Jikimi needs Python 3.11 or later. Install it, or say where it is: make PYTHON=/path/to/python3"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Setting up .venv (a minute or two the first time)"
+	@if command -v uv >/dev/null 2>&1; then \
+		uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock && \
+		uv pip install --quiet --python $(BIN)/python --no-deps --editable . ; \
+	else \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable . ; \
+	fi
+	@touch $@
+
+demo: $(READY) ## Watch a child be missed, searched for across a border and found (ARGS="--lang en --seed 7")
+	@$(BIN)/jikimi demo $(ARGS)
+
+test: $(READY) ## Run every test (ARGS="-k words" for some)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY) ## Style, types, import contracts, template, secrets
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint infra/template.yaml
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
+
+format: $(READY) ## Put the code into shape
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: bench-position bench-departure ## Every benchmark
+
+bench-position: $(READY) ## Position error and coverage against published methods (JIKIMI_DATA: recorded data)
+	@$(BIN)/python -m tests.benchmarks.position $(ARGS)
+
+bench-departure: $(READY) ## Delay, false alarms and misses of the departure alarm
+	@$(BIN)/python -m tests.benchmarks.departure $(ARGS)
+
+e2e-target: $(READY) ## The end-to-end tests against the stack behind AWS_ENDPOINT_URL
+	@test -n "$$AWS_ENDPOINT_URL" || { echo "Say where the stack is: AWS_ENDPOINT_URL=http://host:port make e2e-target"; exit 1; }
+	@$(BIN)/python -m pytest -m target tests/e2e $(ARGS)
+
+localstack: $(READY) ## Start LocalStack in Docker and deploy to it (infra/localstack/README.md)
+	@$(BIN)/python -m infra.localstack.up
+
+sfn-localstack: $(READY) ## The state machine on LocalStack's own engine, without Docker
+	@$(BIN)/python -m infra.localstack.engine
+
+lock: $(READY) ## Resolve pyproject.toml anew into requirements.lock
+	@$(BIN)/uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--all-extras --upgrade --output-file requirements.lock pyproject.toml
+
+clean: ## Remove what was made, .venv included
+	@test ! -x $(BIN)/jikimi || $(BIN)/jikimi down
+	rm -rf .venv .build .jikimi dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,166 @@
+"""The command line: `jikimi …`. Every error is a sentence that says what to do."""
+# ruff: noqa: PLC0415 - a command pays only for what it uses
+
+import importlib
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from infra.local.start import CloudFailed, Server, end, running
+
+app = typer.Typer(
+    help="Jikimi (지킴이) finds missing children.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+out = Console(highlight=False)
+complain = Console(stderr=True, highlight=False)
+
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+FAILED, INTERRUPTED = 1, 130
+
+
+@app.command()
+def up(
+    clock: Annotated[str, typer.Option(help="A faster clock: <wall_s0>:<scenario_s0>:<rate>.")] = "",
+) -> None:
+    """Start the local cloud and deploy the stack, or deploy what changed if it runs already."""
+    from infra.local.build import build
+    from infra.local.cloud import local_cloud
+    from infra.local.deploy import Place, deploy
+
+    known = running()
+    with _telling("starting") as say:
+        if known is not None:
+            deploy(Place(known.endpoint), build("local"), {"SimulatedClock": clock}, say=say)
+        else:
+            with local_cloud(clock=clock, say=say) as cloud:
+                cloud.keep()
+    status()
+
+
+@app.command()
+def down() -> None:
+    """Stop the local cloud and forget everything in it."""
+    known = running()
+    if known is None:
+        out.print("No local cloud is running.")
+        return
+    end(known)
+    out.print("The local cloud is gone, with everything in it.")
+
+
+@app.command()
+def status() -> None:
+    """Say whether the local cloud runs, and where to reach it."""
+    known = running()
+    if known is None:
+        out.print("No local cloud is running. Start one: jikimi up")
+        return
+    table = Table.grid(padding=(0, 2))
+    table.add_row("AWS APIs", known.endpoint)
+    api = f"{known.endpoint}/_aws/execute-api/{known.outputs['ApiId']}/$default"
+    table.add_row("HTTP API", f"{api}/v1/openapi.json")
+    table.add_row("MQTT", f"127.0.0.1:{known.mqtt_port} (mutual TLS)")
+    table.add_row("Log", f"{known.directory}/server.log")
+    table.add_row("Use it", f"export AWS_ENDPOINT_URL={known.endpoint} AWS_ACCESS_KEY_ID=test")
+    table.add_row("", "export AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=ap-northeast-2")
+    table.add_row("Stop it", "jikimi down")
+    out.print(table)
+
+
+@app.command(name="deploy")
+def deploy_stack(
+    *,
+    aws: Annotated[bool, typer.Option("--aws", help="To AWS, with this machine's credentials.")] = False,
+    endpoint: Annotated[str, typer.Option(help="To an emulator that runs already, by its URL.")] = "",
+    region: Annotated[str, typer.Option(help="AWS region.")] = "ap-northeast-2",
+    prefix: Annotated[str, typer.Option(help="Begins every name, and names the stack.")] = "jikimi",
+    push_application_arn: Annotated[str, typer.Option(help="SNS platform application.")] = "",
+    operators_email: Annotated[str, typer.Option(help="Also receives what operators are told.")] = "",
+) -> None:
+    """Deploy the stack to AWS or to an emulator."""
+    from infra.local.build import build
+    from infra.local.deploy import Place, deploy
+
+    if aws == bool(endpoint):
+        raise CloudFailed("Say where to: --aws, or --endpoint http://host:port.")
+    given = {
+        "Prefix": prefix,
+        "PushApplicationArn": push_application_arn,
+        "OperatorsEmail": operators_email,
+    }
+    parameters = {name: value for name, value in given.items() if value}
+    with _telling("building") as say:
+        artifacts = build("aws" if aws else "local")
+        outputs = deploy(Place(endpoint or None, region), artifacts, parameters, stack=prefix, say=say)
+    for name, value in sorted(outputs.items()):
+        out.print(f"{name}={value}", soft_wrap=True)
+
+
+@app.command(context_settings=PASS_ON)
+def demo(context: typer.Context) -> None:
+    """Watch a child leave a group, be missed, searched for across a border, and found."""
+    _hand_over("infra.local.demo", context.args)
+
+
+@app.command(context_settings=PASS_ON)
+def replay(context: typer.Context) -> None:
+    """Send a recorded radio log through the same door as live sightings."""
+    _hand_over("infra.local.replay", context.args)
+
+
+@app.command(context_settings=PASS_ON)
+def calibrate(context: typer.Context) -> None:
+    """Learn scanners' radio from walk tests."""
+    _hand_over("infra.local.calibrate", context.args)
+
+
+@app.command()
+def doctor() -> None:
+    """Look at what the local cloud needs on this machine, and say what is missing."""
+    table = Table.grid(padding=(0, 2))
+    table.add_row("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    table.add_row("MiniStack", version("ministack"))
+    free_mb = shutil.disk_usage(tempfile.gettempdir()).free // 2**20
+    table.add_row("Free for temporary files", f"{free_mb} MB in {tempfile.gettempdir()}")
+    with _telling("starting a local cloud"), Server() as server:
+        table.add_row("Local cloud", f"starts, HTTP and MQTT ({server.endpoint}), and stops")
+    out.print(table)
+    if free_mb < 500:
+        raise CloudFailed("The functions' temporary files want 500 MB. Set TMPDIR to a larger disk.")
+
+
+def _hand_over(module: str, arguments: list[str]) -> None:
+    """Run another module's `main(arguments)`; its number is our exit code."""
+    code = importlib.import_module(module).main(arguments)
+    if code:
+        raise typer.Exit(code)
+
+
+@contextmanager
+def _telling(first: str) -> Iterator[Callable[[str], None]]:
+    """A line that says what is being done now."""
+    with out.status(first) as spinner:
+        yield spinner.update
+
+
+def main() -> None:
+    """The entry point: failures we foresee become one sentence and an exit code."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        app()
+    except (CloudFailed, BotoCoreError, ClientError) as error:
+        complain.print(f"[red]{type(error).__name__}[/red]: {error}")
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        complain.print("Interrupted; nothing is left running.")
+        sys.exit(INTERRUPTED)
