@@ -61,6 +61,12 @@ def clock_from(text: str) -> Clock:
     return SimulatedClock(wall_s0, scenario_s0, rate)
 
 
+def wall_span_ms(clock: Clock, span_ms: float) -> int:
+    """How long a span of scenario time takes on the wall."""
+    hour_ms = 3_600_000
+    return round(span_ms * hour_ms / (clock.from_wall_ms(hour_ms) - clock.from_wall_ms(0)))
+
+
 def epoch_ms(at: datetime) -> int:
     """Epoch milliseconds of an aware time."""
     return round(at.timestamp() * 1000)

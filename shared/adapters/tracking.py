@@ -124,6 +124,7 @@ def _track_values(track: Track | PhoneTrack, now: datetime) -> Item:
                 [at_ms, round(at.lat_deg, 6), round(at.lon_deg, 6), accuracy_m]
                 for at_ms, at, accuracy_m in track.fixes
             ],
+            "told_ms": track.told_ms,
         }
     return {**values, "version": track.version + 1, "ttl": math.ceil((now + KEPT).timestamp())}
 
@@ -140,7 +141,7 @@ def _phone_track(phone_id: str, item: Item | None) -> PhoneTrack:
     if item is None:
         return PhoneTrack(phone_id)
     fixes = tuple((at_ms, LatLon(lat, lon), accuracy_m) for at_ms, lat, lon, accuracy_m in item["fixes"])
-    return PhoneTrack(phone_id, tuple(item["reported_ms"]), fixes, item["version"])
+    return PhoneTrack(phone_id, tuple(item["reported_ms"]), fixes, item["version"], item["told_ms"])
 
 
 def _fix_values(fix: Fix) -> Item:

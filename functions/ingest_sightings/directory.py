@@ -1,0 +1,158 @@
+"""What ingest must know about a tenant, remembered for seconds: who sends, who may be collected, and why."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from shared.adapters.wiring import Adapters
+from shared.domain.errors import NotFound, Rejected
+from shared.domain.outing import Outing
+from shared.domain.places import Child, Phone, Tenant
+from shared.domain.position import Receiver
+from shared.ports import Watched
+
+T = TypeVar("T")
+
+ANSWERS_KEPT_S = 1.0  # an answer stops an alarm, and a revocation a share, within seconds
+PEOPLE_KEPT_S = 10.0  # consents, phones, scanners
+ENTRIES_MAX = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The tenant's scanners. alive: those whose silence is evidence, always the same tuple while unchanged.
+
+    Which are alive is the registry's slow `dark` flag and not this minute's heartbeats: a fix must be a
+    function of the sightings alone, whatever the order and the batches they arrive in.
+    """
+
+    receivers: Mapping[str, Receiver]
+    alive: tuple[Receiver, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The running outings, by id and by the beacon of each child on them (the newest, if on several)."""
+
+    by_id: Mapping[str, Outing]
+    by_beacon: Mapping[str, Outing]
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """Why a beacon is collected: whose it is, since when (epoch ms), for which outing or case."""
+
+    owner_id: str
+    since_ms: int = 0
+    outing: Outing | None = None
+    case_id: str = ""
+
+
+class Directory:
+    """One tenant's registry, running outings and watch list, as they were at most seconds ago."""
+
+    def __init__(self, on: Adapters) -> None:
+        self.tenant_id = on.tenant_id
+        self._on = on
+        self._kept: dict[tuple[str, str], tuple[datetime, Any]] = {}
+        self.heartbeats: dict[str, int] = {}
+        """Newest heartbeat written by this process, to write each scanner's only every few seconds."""
+
+    def tenant(self) -> Tenant:
+        return self._fresh(("tenant", ""), PEOPLE_KEPT_S, self._on.registry.tenant)
+
+    def places(self) -> Places:
+        return self._fresh(("places", ""), PEOPLE_KEPT_S, self._load_places)
+
+    def phone(self, phone_id: str) -> Phone | None:
+        load = lambda: _or_none(lambda: self._on.registry.phone(phone_id))  # noqa: E731
+        return self._fresh(("phone", phone_id), PEOPLE_KEPT_S, load)
+
+    def outings(self) -> Running:
+        return self._fresh(("outings", ""), ANSWERS_KEPT_S, self._load_outings)
+
+    def watched(self) -> Mapping[str, Watched]:
+        load = lambda: {each.beacon_id: each for each in self._on.watch_list.entries()}  # noqa: E731
+        return self._fresh(("watched", ""), ANSWERS_KEPT_S, load)
+
+    def child(self, beacon_id: str) -> Child | None:
+        """The child whose bag holds the beacon."""
+        outing = self.outing_of(beacon_id)
+        if outing is None:
+            load = lambda: _or_none(lambda: self._on.registry.child_of_beacon(beacon_id))  # noqa: E731
+            return self._fresh(("child", beacon_id), PEOPLE_KEPT_S, load)
+        facility_id = outing.facility_id
+        of_facility = lambda: {c.beacon_id: c for c in self._on.registry.children(facility_id)}  # noqa: E731
+        return self._fresh(("children", facility_id), PEOPLE_KEPT_S, of_facility).get(beacon_id)
+
+    def outing_of(self, beacon_id: str) -> Outing | None:
+        """The running outing the beacon's child is on."""
+        return self.outings().by_beacon.get(beacon_id)
+
+    def outings_of_phone(self, phone_id: str) -> list[Outing]:
+        return [outing for outing in self.outings().by_id.values() if phone_id in outing.phones]
+
+    def purpose(self, beacon_id: str, now: datetime) -> Purpose:
+        """Why this beacon may be collected here. Rejected(no-purpose) when nobody asked for it."""
+        watched = self.watched().get(beacon_id)
+        if watched and (watched.until is None or now < watched.until):
+            outing = self.outing_of(beacon_id) if watched.owner_id == self.tenant_id else None
+            return Purpose(watched.owner_id, outing=outing, case_id=watched.case_id)
+        outing = self.outing_of(beacon_id)
+        if outing:
+            return Purpose(self.tenant_id, round(outing.started_at.timestamp() * 1000), outing)
+        if self.tenant().policy.keep_last_known:
+            return Purpose(self.tenant_id)
+        raise Rejected("no-purpose")
+
+    def check_consent(self, beacon_id: str, now: datetime) -> None:
+        """Rejected(unknown-beacon, no-consent, paused) unless a guardian's consent holds."""
+        child = self.child(beacon_id)
+        if child is None:
+            raise Rejected("unknown-beacon")
+        if child.consent is None or not child.consent.allows(now):
+            raise Rejected("paused" if child.consent and child.consent.paused else "no-consent")
+
+    def _load_outings(self) -> Running:
+        running = sorted(self._on.outings.running(), key=lambda o: (o.started_at, o.outing_id))
+        by_beacon = {m.beacon_id: outing for outing in running for m in outing.members}
+        return Running({outing.outing_id: outing for outing in running}, by_beacon)
+
+    def _load_places(self) -> Places:
+        scanners = self._on.registry.scanners()
+        receivers = {s.scanner_id: Receiver(s.scanner_id, s.at, s.offset_db, s.sd_db) for s in scanners}
+        return Places(receivers, tuple(receivers[s.scanner_id] for s in scanners if not s.dark))
+
+    def _fresh(self, key: tuple[str, str], keep_s: float, load: Callable[[], T]) -> T:
+        now = self._on.clock.now()
+        kept = self._kept.get(key)
+        if kept is not None and timedelta() <= now - kept[0] < timedelta(seconds=keep_s):
+            value: T = kept[1]
+            return value
+        if len(self._kept) > ENTRIES_MAX:
+            self._kept.clear()
+        loaded = load()
+        if kept is not None and kept[1] == loaded:
+            loaded = kept[1]  # the same object: what was computed for it stays cached
+        self._kept[key] = now, loaded
+        return loaded
+
+
+_directories: WeakKeyDictionary[Adapters, Directory] = WeakKeyDictionary()
+
+
+def directory_of(on: Adapters) -> Directory:
+    """The one directory of these adapters, and so of one tenant, in this process."""
+    found = _directories.get(on)
+    if found is None:
+        found = _directories[on] = Directory(on)
+    return found
+
+
+def _or_none(find: Callable[[], T]) -> T | None:
+    try:
+        return find()
+    except NotFound:
+        return None
