@@ -8,7 +8,6 @@ written in one transaction. `news` and `callback` on the head belong to the work
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -23,13 +22,14 @@ _TRIES = 5
 
 
 def change(cases: Cases, case_id: str, how: Callable[[Case], Change]) -> Change:
-    """Read, apply a domain function, save; again from the newest when overtaken. Nothing said, nothing saved.
+    """Read, apply a domain function, save; again from the newest when overtaken. No change, no write.
 
     Conflict from `how` passes through; "case-overtaken" only after five lost races.
     """
     for tried in range(1, _TRIES + 1):
-        after, entries = how(cases.get(case_id))
-        if not entries:
+        before = cases.get(case_id)
+        after, entries = how(before)
+        if after == before:
             return after, ()
         try:
             return cases.save(after, entries), entries
@@ -284,30 +284,31 @@ class MemoryCases:
             raise Conflict("subject-has-open-case", case_id=other)
 
 
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+_CASE = TypeAdapter(Case)
+_ENTRY = TypeAdapter(Entry)
+_EVIDENCE = TypeAdapter(Evidence)
 
 
-def _dump(value: Case | Evidence) -> str:
-    return _adapter(type(value)).dump_json(value).decode()
+def _dump(case: Case) -> str:
+    return _CASE.dump_json(case).decode()
 
 
 def _case(item: Mapping[str, Any]) -> Case:
     """The body, with `news` and `version` from the attributes that conditions look at."""
-    case: Case = _adapter(Case).validate_json(item["body"])
+    case = _CASE.validate_json(item["body"])
     return replace(case, version=item["version"], news=item["news"])
 
 
 def _line(entry: Entry) -> dict[str, Any]:
     """An entry's attributes. Evidence stands apart so that its coordinates can be removed alone."""
-    body = _adapter(Entry).dump_json(replace(entry, evidence=None)).decode()
-    return {"body": body} if entry.evidence is None else {"body": body, "evidence": _dump(entry.evidence)}
+    body = _ENTRY.dump_json(replace(entry, evidence=None)).decode()
+    if entry.evidence is None:
+        return {"body": body}
+    return {"body": body, "evidence": _EVIDENCE.dump_json(entry.evidence).decode()}
 
 
 def _entry(item: Mapping[str, Any]) -> Entry:
-    entry: Entry = _adapter(Entry).validate_json(item["body"])
+    entry = _ENTRY.validate_json(item["body"])
     if "evidence" not in item:
         return entry
-    found: Evidence = _adapter(Evidence).validate_json(item["evidence"])
-    return replace(entry, evidence=found)
+    return replace(entry, evidence=_EVIDENCE.validate_json(item["evidence"]))

@@ -18,7 +18,7 @@ from shared.ports import Delivery, Message
 REAL_ONLY = frozenset({"police", "guardian"})
 """Kinds that reach people who would take an exercise for real: only `Actual` passes."""
 
-OPAQUE = frozenset({"code", "case", "owner", "tenant", "status", "level"})
+OPAQUE = frozenset({"code", "case", "outing", "child", "phone", "owner", "tenant", "status", "level"})
 """What a message that leaves the region may hold: codes and opaque ids, fetched after sign-in."""
 
 _GONE = {"EndpointDisabled", "EndpointDisabledException", "NotFound", "NotFoundException"}

@@ -175,7 +175,7 @@ class AwsAdapters:
         from shared.adapters.channels import PoliceWebhook
 
         secrets = client("secretsmanager")
-        return PoliceWebhook(self.tenant_id, self._environment.police_secret_arn, secrets, self.clock)
+        return PoliceWebhook(self.tenant_id, self._environment.police_secret_arn, secrets)
 
     @cached_property
     def live(self) -> Live:

@@ -130,7 +130,9 @@ class Case:
     version: rises with each change; a writer that read an older one loses.
     last: newest evidence of each kind, by event time.
     steps: codes of escalation steps already taken (`escalation.py`).
-    handover: version of the newest police hand-over sent, 0 for none.
+    tried: when the workflow last tried to tell an audience ("teachers", "operators", "police").
+    handover: version of the newest hand-over the police received, 0 for none; handover_tried: the
+    one on its way; handover_covers: digest of what that one says.
     marks: the newest word on each camera.
     """
 
@@ -155,7 +157,10 @@ class Case:
     news: int = 0
     version: int = 0
     steps: tuple[str, ...] = ()
+    tried: Mapping[str, datetime] = field(default_factory=dict)
     handover: int = 0
+    handover_tried: int = 0
+    handover_covers: str = ""
     marks: Mapping[str, Mark] = field(default_factory=dict)
 
     @property
@@ -246,7 +251,7 @@ def searching(case: Case, by: Actor, at: datetime) -> Change:
 
 
 def mark_camera(
-    case: Case, camera_id: str, look: Look, by: Actor, at: datetime, view: Evidence | None = None
+    case: Case, camera_id: str, look: Look, by: Actor, at: datetime, *, view: Evidence | None = None
 ) -> Change:
     """An operator's word on a camera: the first one watched is T6, possible or confirmed is T8, T8c.
 
@@ -387,11 +392,38 @@ def escalate(case: Case, by: Actor, at: datetime) -> Change:
     return _record(replace(case, steps=(*case.steps, "duty-officer-asked")), "duty-officer-asked", by, at, {})
 
 
+def tried(case: Case, audience: str, at: datetime) -> Case:
+    """The workflow is about to tell an audience; when that fails it is tried again later, not at once."""
+    return replace(case, tried={**case.tried, audience: at})
+
+
+def done(case: Case, step: str) -> Case:
+    """A step of the workflow that is taken once per case has been taken."""
+    return case if step in case.steps else replace(case, steps=(*case.steps, step))
+
+
+def handover_content(case: Case) -> str:
+    """Digest of what a hand-over of this case would say: when it changes, the police get a new version."""
+    last = sorted((kind.value, digest(found)) for kind, found in case.last.items())
+    clock = sorted((key, at.isoformat()) for key, at in case.clock.items())
+    what = [case.state.value, case.owner, last, clock, str(case.close_reason or "")]
+    return hashlib.sha256(json.dumps(what, ensure_ascii=False).encode()).hexdigest()
+
+
+def handing_over(case: Case, at: datetime) -> Case:
+    """A hand-over sets out: the same version while it says the same and has not arrived, else the next."""
+    covers = handover_content(case)
+    version = case.handover_tried
+    if covers != case.handover_covers:
+        version += 1
+    return replace(tried(case, "police", at), handover_tried=version, handover_covers=covers)
+
+
 def handed_over(case: Case, version: int, receipt: str, by: Actor, at: datetime) -> Change:
     """Hand-over `version` reached the police; an older or repeated one changes nothing."""
     if version <= case.handover:
         return case, ()
-    after = replace(case, handover=version)
+    after = done(replace(case, handover=version), "told:police")
     return _record(after, "handed-over", by, at, {"version": version, "receipt": receipt})
 
 

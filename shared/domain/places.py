@@ -100,7 +100,10 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A child and the beacon in its bag. consent None: never collected."""
+    """A child and the beacon in its bag. consent None: never collected.
+
+    guardian: push endpoint of the guardian's app; empty: the facility tells the guardian by voice.
+    """
 
     child_id: str
     facility_id: str
@@ -110,6 +113,7 @@ class Child:
     age_y: int
     sex: str = ""
     consent: Consent | None = None
+    guardian: str = ""
 
 
 @dataclass(frozen=True, slots=True)

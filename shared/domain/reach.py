@@ -1,11 +1,12 @@
 """How far somebody can have got: the reach ring, and the borders it touches."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.case import Evidence, Kind, SubjectClass
-from shared.domain.geo import LatLon, distance_to_area_m
+from shared.domain.geo import Area, LatLon, Plane, contains, distance_to_area_m
 from shared.domain.places import Agreement
 
 AGE_SPEED_MPS = ((3, 0.8), (7, 1.3), (13, 1.7))
@@ -63,6 +64,19 @@ def touched(ring: Reach, agreements: Iterable[Agreement]) -> tuple[Agreement, ..
     ]
     reached = [(far_m, agreement) for far_m, agreement in near if far_m <= ring.radius_m]
     return tuple(agreement for _, agreement in sorted(reached, key=lambda each: each[0]))
+
+
+def leaves(ring: Reach, home: Area, known: Sequence[Area]) -> bool:
+    """Whether the ring reaches ground that is neither in the district nor in an area known by agreement.
+
+    Looks at 32 points of the ring's edge.
+    """
+    plane = Plane(ring.center)
+    edge = [
+        plane.to_latlon(ring.radius_m * math.sin(turn), ring.radius_m * math.cos(turn))
+        for turn in (2 * math.pi * k / 32 for k in range(32))
+    ]
+    return any(not contains(home, at) and not any(contains(area, at) for area in known) for at in edge)
 
 
 def touches_at(

@@ -151,16 +151,26 @@ def shortened(share: Share, case: Case) -> Share:
     return replace(share, until=min(share.until, secured_at + GRACE_AFTER_SECURED))
 
 
+def granting(share: Share) -> str:
+    """The case's step that says a grant took effect; a new offer to the same neighbour has another name."""
+    return f"granted:{share.neighbour_id}:{share.offered_at.isoformat()}"
+
+
+def ending(share: Share) -> str:
+    """The case's step that says a share's end took effect."""
+    return f"ended:{share.neighbour_id}:{share.offered_at.isoformat()}"
+
+
 def preview(case: Case, share: Share, now: datetime) -> View:
     """What an open offer shows before it is accepted: area, time, class, clothing. NotFound once it ended."""
-    if not share.is_open or share.until <= now or not case.is_open:
+    if not share.is_open or shortened(share, case).until <= now or not case.is_open:
         raise NotFound("share-not-found")
     return _view(case, share, granted=frozenset(), is_preview=True)
 
 
 def view(case: Case, share: Share, now: datetime) -> View:
     """What the neighbour sees of a case it accepted. NotFound before accepting and after the end."""
-    if not share.grants(now) or not case.is_open:
+    if not shortened(share, case).grants(now) or not case.is_open:
         raise NotFound("share-not-found")
     return _view(case, share, granted=frozenset(share.fields), is_preview=False)
 
