@@ -228,7 +228,9 @@ class Play:
         subject = self.scenario.subject
         if subject is None:
             return marks
-        marks |= {Truth.BAG_DROPPED: f.at_s for f in self.scenario.faults if f.kind == "dropped-bag"}
+        for fault in self.scenario.faults:
+            if fault.kind == "dropped-bag" and fault.who == subject:
+                marks[Truth.BAG_DROPPED] = fault.at_s
         path = self._paths[subject]
         own = [m for m in self.scenario.moves if m.who == subject]
         if own:
