@@ -68,6 +68,11 @@ class LocalCloud:
         self._passwords |= made
         return made
 
+    @property
+    def passwords(self) -> Mapping[str, str]:
+        """Of everybody who was given a sign-in here."""
+        return self._passwords
+
     def token(self, username: str) -> str:
         """The id token of a person this cloud made, good for an hour."""
         if username not in self._tokens:

@@ -4,6 +4,7 @@ The things do what the play says. The people know only what their screens tell t
 scenario's rules. What the clock, the positions and the neighbour's door said is kept for the report.
 """
 
+import json
 import math
 import threading
 import time
@@ -21,8 +22,10 @@ POLL_S = 0.5  # of the wall: how often a person's screen asks
 
 
 class Door(Protocol):
-    """The MQTT door of the things that take part."""
+    """The MQTT door of the things that take part. watched: each tenant's newest watch list."""
 
+    @property
+    def watched(self) -> Mapping[str, list[str]]: ...
     def publish(self, emission: Emission) -> None: ...
 
 
@@ -136,9 +139,12 @@ class Stage:
     def _publish_until(
         self, at_s: float, emissions: Iterator[Emission], upcoming: Emission | None
     ) -> Emission | None:
+        for tenant_id, beacons in dict(self._door.watched).items():
+            self.play.watch(tenant_id, beacons)
         while upcoming is not None and upcoming.at_s <= at_s:
             self._door.publish(upcoming)
             self.record.messages += 1
+            self.record.payload_bytes += len(json.dumps(upcoming.payload, separators=(",", ":")))
             self.record.sightings += len(upcoming.payload["s"])
             upcoming = next(emissions, None)
         return upcoming
