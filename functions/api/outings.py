@@ -1,0 +1,266 @@
+"""Outings: a teacher takes a group out, counts it, answers alarms, and brings it back."""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from functions.api.desk import AtDesk, Desk, new_router
+from shared.adapters.clock import epoch_ms, from_epoch_ms
+from shared.adapters.wiring import Adapters
+from shared.domain.departure import Departure, Level, assess_departure
+from shared.domain.errors import Conflict, NotFound
+from shared.domain.outing import Answer, Member, Outing, OutingState
+from shared.domain.places import Child, Facility
+from shared.domain.proximity import PhoneTrack
+from shared.ports import Track
+from shared.schema import http
+
+router = new_router()
+
+FRESH_S = 10.0
+"""A child shows as with the group only while a phone of the group reported this lately (J1, CONSOLE 5)."""
+
+_STATE: dict[Level, http.MemberState] = {
+    Level.NEAR: "with",
+    Level.WARNED: "warned",
+    Level.DEPARTED: "departed",
+    Level.UNWATCHED: "unknown",
+}
+
+
+@router.get("/outings", summary="Running outings", tags=["outings"])
+def running(desk: AtDesk) -> http.Outings:
+    """Every running outing the caller may see, as numbers."""
+    outings = [outing for outing in desk.on.outings.running() if desk.caller.sees(outing.facility_id)]
+    summaries = [_told(desk.on, outing, desk.now) for outing in outings]
+    fields = http.OutingSummary.model_fields
+    return http.Outings(
+        now=desk.now,
+        outings=[http.OutingSummary(**{name: getattr(each, name) for name in fields}) for each in summaries],
+    )
+
+
+@router.post("/outings", summary="Start an outing", tags=["outings"], status_code=201)
+def start(body: http.OutingAsked, desk: AtDesk) -> http.OneOuting:
+    """Open an outing with its roster, today's clothes and the phones that watch.
+
+    409 for a child without consent, without a beacon, or already out.
+    """
+    facility = desk.on.registry.facility(_facility_id(body, desk))
+    roster = {child.child_id: child for child in desk.on.registry.children(facility.facility_id)}
+    wanted = {member.child_id: member for member in body.members}
+    if wanted.keys() - roster.keys():
+        raise NotFound("child-not-found")
+    _may_go(desk, [roster[child_id] for child_id in wanted])
+    outing = Outing(
+        outing_id=f"o-{secrets.token_hex(10)}",
+        tenant_id=desk.actor.tenant_id,
+        facility_id=facility.facility_id,
+        status=body.status,
+        state=OutingState.RUNNING,
+        started_at=desk.now,
+        started_by=desk.actor.actor_id,
+        phones=_phones(body, desk, facility),
+        members=tuple(
+            Member(child_id, roster[child_id].beacon_id, roster[child_id].bag_no, member.outfit.pairs())
+            for child_id, member in wanted.items()
+        ),
+    )
+    return _saved(desk, outing)
+
+
+@router.get("/outings/<outing_id>", summary="An outing, child by child", tags=["outings"])
+def one(outing_id: http.Id, desk: AtDesk) -> http.OneOuting:
+    """Count and state of the group. A child nobody can vouch for now is `unknown`, never `with`."""
+    outing = desk.outing(outing_id)
+    return http.OneOuting(now=desk.now, outing=_told(desk.on, outing, desk.now))
+
+
+@router.post("/outings/<outing_id>/answers", summary="Answer an alarm", tags=["outings"])
+def answer(outing_id: http.Id, body: http.AnswerAsked, desk: AtDesk) -> http.OneOuting:
+    """Say how a child stands: 함께 있어요, 찾는 중 …; with-me quiets that bag for a minute."""
+    outing = _running(desk.outing(outing_id))
+    return _saved(desk, _answered(outing, [body], desk))
+
+
+@router.post("/outings/<outing_id>/end", summary="End an outing", tags=["outings"])
+def end(outing_id: http.Id, body: http.EndAsked, desk: AtDesk) -> http.OneOuting:
+    """End it. 409 while a child is not with the group and nobody said what of it (AT-1.8).
+
+    Clothes are deleted with the outing, and tracks too, but for children in an open case.
+    """
+    outing = desk.outing(outing_id)
+    if outing.state is OutingState.ENDED:
+        return http.OneOuting(now=desk.now, outing=_told(desk.on, outing, desk.now))
+    outing = _answered(outing, body.answers, desk)
+    missing = {case.subject.subject_id for case in desk.on.cases.open_cases()}
+    states = {member.child_id: member.state for member in _told(desk.on, outing, desk.now).members}
+    unaccounted = [m.child_id for m in outing.members if not _accounted(m, states[m.child_id], missing)]
+    if unaccounted:
+        raise Conflict("outing-unaccounted", count=len(unaccounted), children=",".join(unaccounted))
+    ended = replace(
+        outing,
+        state=OutingState.ENDED,
+        ended_at=desk.now,
+        members=tuple(replace(member, outfit=()) for member in outing.members),
+    )
+    told = _saved(desk, ended)
+    if not desk.on.registry.tenant().policy.keep_last_known:
+        desk.on.tracking.forget({m.beacon_id for m in outing.members if m.child_id not in missing})
+    return told
+
+
+def departures(on: Adapters, outing: Outing, now: datetime) -> dict[str, tuple[Track, Departure]]:
+    """Each member's track and how it stands now, by child."""
+    policy = on.registry.tenant().policy
+    tracks = on.tracking.tracks([member.beacon_id for member in outing.members])
+    phones = list(on.tracking.phone_tracks(outing.phones).values())
+    return {
+        member.child_id: (
+            tracks[member.beacon_id],
+            assess_departure(
+                tracks[member.beacon_id].window.sightings,
+                phones,
+                policy=policy,
+                since_ms=epoch_ms(outing.started_at),
+                answer=member.answer,
+                answered_ms=None if member.answered_at is None else epoch_ms(member.answered_at),
+                now_ms=epoch_ms(now),
+            ),
+        )
+        for member in outing.members
+    }
+
+
+def _facility_id(body: http.OutingAsked, desk: Desk) -> str:
+    facility_id = body.facility_id or desk.caller.facility_id
+    if not desk.caller.sees(facility_id):
+        raise NotFound("facility-not-found")
+    return facility_id
+
+
+def _phones(body: http.OutingAsked, desk: Desk, facility: Facility) -> tuple[str, ...]:
+    """The phones that watch: those asked for, each of the facility, or all of it. 409 without any."""
+    known = [phone.phone_id for phone in desk.on.registry.phones(facility.facility_id)]
+    if not set(body.phones) <= set(known):
+        raise NotFound("phone-not-found")
+    phones = tuple(dict.fromkeys(body.phones)) or tuple(known)
+    if not phones:
+        raise Conflict("outing-without-phone")
+    return phones
+
+
+def _may_go(desk: Desk, children: Iterable[Child]) -> None:
+    """Conflict for a child that may not be collected, carries nothing, or is out already."""
+    out = {member.child_id for outing in desk.on.outings.running() for member in outing.members}
+    for child in children:
+        if child.consent is None or not child.consent.allows(desk.now):
+            raise Conflict("consent-missing", child_id=child.child_id)
+        if not child.beacon_id:
+            raise Conflict("child-without-beacon", child_id=child.child_id)
+        if child.child_id in out:
+            raise Conflict("child-already-out", child_id=child.child_id)
+
+
+def _running(outing: Outing) -> Outing:
+    if outing.state is not OutingState.RUNNING:
+        raise Conflict("outing-ended")
+    return outing
+
+
+def _answered(outing: Outing, answers: Iterable[http.AnswerAsked], desk: Desk) -> Outing:
+    said = {each.child_id: each.answer for each in answers}
+    if said.keys() - {member.child_id for member in outing.members}:
+        raise NotFound("child-not-found")
+    return replace(
+        outing,
+        members=tuple(
+            replace(m, answer=said[m.child_id], answered_at=desk.now, answered_by=desk.actor.actor_id)
+            if m.child_id in said
+            else m
+            for m in outing.members
+        ),
+    )
+
+
+def _accounted(member: Member, state: http.MemberState, missing: set[str]) -> bool:
+    said = member.answer not in (None, Answer.SEARCHING)
+    return state == "with" or said or member.child_id in missing
+
+
+def _saved(desk: Desk, outing: Outing) -> http.OneOuting:
+    saved = desk.on.outings.save(outing)
+    desk.on.live.tell("outing", saved.outing_id, saved.version)
+    return http.OneOuting(now=desk.now, outing=_told(desk.on, saved, desk.now))
+
+
+def _told(on: Adapters, outing: Outing, now: datetime) -> http.OutingTold:
+    facility = on.registry.facility(outing.facility_id)
+    names = {child.child_id: child.name for child in on.registry.children(outing.facility_id)}
+    teachers = {phone.phone_id: phone.teacher for phone in on.registry.phones(outing.facility_id)}
+    tracks = on.tracking.phone_tracks(outing.phones)
+    phones = [_phone(tracks[phone_id], teachers.get(phone_id, ""), now) for phone_id in outing.phones]
+    fresh = any(phone.watching for phone in phones)
+    members = [
+        _member(member, names.get(member.child_id, ""), *standing, now=now, fresh=fresh)
+        for member, standing in zip(outing.members, departures(on, outing, now).values(), strict=True)
+    ]
+    states = [member.state for member in members]
+    return http.OutingTold(
+        outing_id=outing.outing_id,
+        facility=http.FacilityTold.of(facility),
+        status=outing.status,
+        state=outing.state.value,
+        started_at=outing.started_at,
+        started_by=outing.started_by,
+        ended_at=outing.ended_at,
+        version=outing.version,
+        count=len(members),
+        with_group=states.count("with"),
+        warned=states.count("warned"),
+        departed=states.count("departed"),
+        unknown=states.count("unknown"),
+        anchor=_anchor(tracks.values()),
+        phones=phones,
+        members=members,
+    )
+
+
+def _member(
+    member: Member, name: str, track: Track, departure: Departure, *, now: datetime, fresh: bool
+) -> http.MemberTold:
+    state = _STATE[departure.level]
+    heard_ms = track.window.newest_ms
+    return http.MemberTold(
+        child_id=member.child_id,
+        name=name,
+        bag_no=member.bag_no,
+        state=state if fresh or state != "with" else "unknown",
+        age_s=http.age_s(from_epoch_ms(heard_ms), now) if heard_ms else None,
+        reason=http.Reason(code=departure.reason_code, params=dict(departure.params)),
+        heard_by=departure.last.source_id if departure.last else None,
+        answer=member.answer,
+        outfit=dict(member.outfit),
+    )
+
+
+def _phone(track: PhoneTrack, teacher: str, now: datetime) -> http.PhoneTold:
+    reported = [ms for ms in track.reported_ms if ms <= epoch_ms(now)]
+    age_s = http.age_s(from_epoch_ms(reported[-1]), now) if reported else None
+    return http.PhoneTold(
+        phone_id=track.phone_id,
+        teacher=teacher,
+        watching=age_s is not None and age_s <= FRESH_S,
+        age_s=age_s,
+    )
+
+
+def _anchor(tracks: Iterable[PhoneTrack]) -> http.AnchorTold | None:
+    newest = max((t.fixes[-1] for t in tracks if t.fixes), key=lambda fix: fix[0], default=None)
+    if newest is None:
+        return None
+    at_ms, where, accuracy_m = newest
+    return http.AnchorTold(
+        at=from_epoch_ms(at_ms), lat=where.lat_deg, lon=where.lon_deg, accuracy_m=accuracy_m
+    )
