@@ -365,9 +365,9 @@ class _Builder:
         """Sites about `every_m` apart on every street of a district, and the street's bearing there."""
         xs, ys = np.asarray(self.streets.xs_m), np.asarray(self.streets.ys_m)
         along_y, along_x = _divide(ys, every_m, start_m), _divide(xs, every_m, start_m)
-        north = np.array([(x, y) for x in xs for y in along_y])
-        # Crossings belong to the north–south street alone.
-        east = np.array([(x, y) for y in ys for x in along_x if np.abs(xs - x).min() > 1e-6])
+        along_x = along_x[~np.isin(along_x, xs)]  # crossings belong to the north–south street alone
+        north = np.stack(np.meshgrid(xs, along_y, indexing="ij"), axis=-1).reshape(-1, 2)
+        east = np.stack(np.meshgrid(along_x, ys, indexing="ij"), axis=-1).reshape(-1, 2)
         sites = np.concatenate([north, east])
         bearing = np.concatenate([np.zeros(len(north)), np.full(len(east), 90.0)])
         keep = _inside(ring, sites)

@@ -92,6 +92,8 @@ class Play:
         self.marks = self._marks()
         self._things = self._make_things(seed)
         self._faults = [(fault, self._struck(fault)) for fault in scenario.faults]
+        self._receivers = np.array([thing.path.at(0) for thing in self._things.values()])
+        self._phone_paths = {i: t.path for i, t in enumerate(self._things.values()) if t.gps is not None}
         self._radio = self._make_radio(seed, air)
         delays = np.random.default_rng([seed, 99]).uniform(0, 1, len(self._things))
         self._delay_s = {name: float(delay) for name, delay in zip(self._things, delays, strict=True)}
@@ -140,8 +142,9 @@ class Play:
         middle = t - SCAN_S / 2
         bags = np.array([path.at(middle) for path in self._bags.values()])
         facing = np.array([path.facing_at(middle) for path in self._bags.values()])
-        receivers = np.array([thing.path.at(middle) for thing in self._things.values()])
-        heard = self._by_thing(self._radio.scan(middle, bags, facing, receivers), self._ms(middle))
+        for i, path in self._phone_paths.items():
+            self._receivers[i] = path.at(middle)
+        heard = self._by_thing(self._radio.scan(middle, bags, facing, self._receivers), self._ms(middle))
         for name, thing in self._things.items():
             located = self._locate(thing, middle)
             if self._is("dark-scanners", name, t) or self._is("silent-phone", name, t):
@@ -197,7 +200,7 @@ class Play:
         return Radio(
             len(self._bags),
             len(self._things),
-            phones=[i for i, thing in enumerate(self._things.values()) if thing.gps is not None],
+            phones=list(self._phone_paths),
             heights_m=[thing.height_m for thing in self._things.values()],
             seed=seed,
             air=air,

@@ -189,6 +189,13 @@ class Scenario(_Strict):
     faults: tuple[Fault, ...] = ()
     rules: tuple[Rule, ...] = ()
 
+    @model_validator(mode="after")
+    def _within_its_time(self) -> Self:
+        late = [f"{m.who} at {m.at_s:g} s" for m in self.moves if m.at_s >= self.lasts_s]
+        if late:
+            raise ValueError(f"after the end at {self.lasts_s:g} s nobody walks: {', '.join(late)}")
+        return self
+
     @property
     def tenant_id(self) -> str:
         """The tenant whose daycare goes out."""
