@@ -95,7 +95,6 @@ class Server:
             "IOT_MTLS_PORT": str(self.mqtt_port),
             "LOG_LEVEL": "WARNING",
             "MINISTACK_REGION": REGION,
-            "PYTHONDONTWRITEBYTECODE": "1",
             "S3_DATA_DIR": str(self.directory / "s3"),
             "SFTP_ENABLED": "0",
             "STATE_DIR": str(self.directory / "state"),
