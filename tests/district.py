@@ -101,7 +101,7 @@ class District:
             said["fix"] = list(fix)
         return self.record(thing, json.dumps(said | other).encode(), at_s=at_s)
 
-    def record(self, thing: str, payload: bytes, *, at_s: float = 0.0, **other: Any) -> dict[str, Any]:
+    def record(self, thing: str, payload: bytes, /, *, at_s: float = 0.0, **other: Any) -> dict[str, Any]:
         """A queue record with any payload; `other` replaces what the rule would say."""
         body = {
             "payload": base64.b64encode(payload).decode(),

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from shared.adapters.wiring import Adapters
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.outing import Outing
-from shared.domain.places import Child, Phone, Tenant
+from shared.domain.places import Child, Phone, Scanner, Tenant
 from shared.domain.position import Receiver
 from shared.ports import Watched
 
@@ -64,7 +65,9 @@ class Directory:
         return self._fresh(("tenant", ""), PEOPLE_KEPT_S, self._on.registry.tenant)
 
     def places(self) -> Places:
-        return self._fresh(("places", ""), PEOPLE_KEPT_S, self._load_places)
+        return self._fresh(
+            ("places", ""), PEOPLE_KEPT_S, lambda: _places(tuple(self._on.registry.scanners()))
+        )
 
     def phone(self, phone_id: str) -> Phone | None:
         load = lambda: _or_none(lambda: self._on.registry.phone(phone_id))  # noqa: E731
@@ -120,11 +123,6 @@ class Directory:
         by_beacon = {m.beacon_id: outing for outing in running for m in outing.members}
         return Running({outing.outing_id: outing for outing in running}, by_beacon)
 
-    def _load_places(self) -> Places:
-        scanners = self._on.registry.scanners()
-        receivers = {s.scanner_id: Receiver(s.scanner_id, s.at, s.offset_db, s.sd_db) for s in scanners}
-        return Places(receivers, tuple(receivers[s.scanner_id] for s in scanners if not s.dark))
-
     def _fresh(self, key: tuple[str, str], keep_s: float, load: Callable[[], T]) -> T:
         now = self._on.clock.now()
         kept = self._kept.get(key)
@@ -134,10 +132,15 @@ class Directory:
         if len(self._kept) > ENTRIES_MAX:
             self._kept.clear()
         loaded = load()
-        if kept is not None and kept[1] == loaded:
-            loaded = kept[1]  # the same object: what was computed for it stays cached
         self._kept[key] = now, loaded
         return loaded
+
+
+@lru_cache(maxsize=64)
+def _places(scanners: tuple[Scanner, ...]) -> Places:
+    """Built once while nothing changes: positioning caches by the identity of `alive`."""
+    receivers = {s.scanner_id: Receiver(s.scanner_id, s.at, s.offset_db, s.sd_db) for s in scanners}
+    return Places(receivers, tuple(receivers[s.scanner_id] for s in scanners if not s.dark))
 
 
 _directories: WeakKeyDictionary[Adapters, Directory] = WeakKeyDictionary()

@@ -125,4 +125,4 @@ def _where(error: ValidationError) -> str:
     """The first fault: its place and kind, in ASCII; never a value of the input."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in first["loc"]).encode("ascii", "backslashreplace").decode()
-    return f"{place[:80]} {first['type']}"
+    return f"{place[:80]} {first['type']}".strip()
