@@ -109,6 +109,28 @@ function Cases({ desk, state, onOffer }) {
       (item) => html`<${CaseRow} key=${idOf(item)} item=${item} now=${desk.now()}
         chosen=${state.selected === idOf(item)} onChoose=${() => desk.select(idOf(item))} />`,
     )}</ol>
+    <${Outings} outings=${state.outings} />
+  </section>`
+}
+
+const OUTING_ORDER = (outing) => -(outing.departed * 10_000 + outing.warned * 100 + outing.unknown)
+
+function Outings({ outings }) {
+  if (!outings.length) return null
+  const sorted = [...outings].sort((a, b) => OUTING_ORDER(a) - OUTING_ORDER(b))
+  return html`<section class="outings" aria-labelledby="outings-title">
+    <h3 id="outings-title">${t('console.outings', { n: outings.length })}</h3>
+    <ul>${sorted.slice(0, 12).map((outing) => {
+      const kind = outing.departed ? 'bad' : outing.warned || outing.unknown ? 'warn' : 'fine'
+      const told = outing.departed ? t('console.gone', { n: outing.departed })
+        : outing.warned ? t('console.drifting', { n: outing.warned })
+        : outing.unknown ? t('console.unknown', { n: outing.unknown }) : t('console.all_with')
+      return html`<li key=${outing.outing_id} class=${kind}>
+        <span aria-hidden="true">${{ bad: '▲', warn: '◆', fine: '●' }[kind]}</span>
+        <span>${isDrill(outing) ? `[${t('console.drill')}] ` : ''}${outing.facility.name}</span>
+        <span>${told} · ${outing.with}/${outing.count}</span>
+      </li>`
+    })}</ul>
   </section>`
 }
 
@@ -198,7 +220,7 @@ function Ground({ desk, state, item, detail, layers, replay, camera, onCamera })
       <button aria-label=${t('console.zoom_in')} onClick=${() => view.current.zoom(1)}>+</button>
       <button aria-label=${t('console.zoom_out')} onClick=${() => view.current.zoom(-1)}>−</button>
       <button aria-label=${t('console.zoom_case')} disabled=${!at} onClick=${() => view.current.look(at.lat, at.lon)}>◎</button>
-      <button aria-label=${t('console.zoom_district')} onClick=${() => view.current.district(state.district)}>⛶</button>
+      <button aria-label=${t('console.zoom_district')} onClick=${() => view.current.district(state.district)}>▣</button>
     </div>`
 }
 
@@ -252,7 +274,7 @@ function Card({ desk, item, detail }) {
         ? html`<strong>${ago((now - at.at_ms) / 1000)}</strong> · ${t('console.radius95', {
             m: Math.round(at.ellipse95.semi_major_m),
           })}<br /><span class="muted">${t('console.heard_by', { n: at.heard.length, silent: at.silent.length })}${
-            has(`fix.${at.reason}`) ? ` · ${t(`fix.${at.reason}`)}` : ''
+            has(`fix.${at.reason}`) ? ` · ${t(`fix.${at.reason}`, { n: at.heard.length })}` : ''
           }</span>`
         : html`<span class="muted">${t('console.no_position')}</span>`}</dd>
       ${['seen', 'reported'].map(
@@ -422,7 +444,7 @@ function Ask({ what, desk, item, onClose }) {
   const trouble = problem && html`<p class="problem" role="alert">${problemText(problem)}</p>`
   if (what === 'police') {
     return html`<${Dialog} title=${t('console.tell_police')} onClose=${onClose}>
-      <form onSubmit=${(e) => send(e, 'police', { receipt_no: e.currentTarget.elements.receipt.value.trim(), channel: 'phone-112' })}>
+      <form onSubmit=${(e) => send(e, 'police', { receipt_no: e.currentTarget.elements.receipt.value.trim(), channel: '112-call' })}>
         <p>${t('console.police_law')}</p>
         <label>${t('console.receipt_no')}<input name="receipt" required maxlength="40" autofocus /></label>
         ${trouble}<div class="row"><button class="primary">${t('console.record')}</button>${cancel}</div>

@@ -4,6 +4,7 @@ import { newKey } from './api.js'
 import { box, decodeFrame, feed, health, latch, poll } from './link.js'
 
 const SLOW_MS = 15_000
+const CAMERAS_MS = 5000
 const OPEN_ENDED = ['closed']
 
 export const isOpen = (item) => !OPEN_ENDED.includes(item.state)
@@ -19,6 +20,19 @@ export function ranked(cases) {
     return x[0] - y[0] || x[1] - y[1] || x[2] - y[2]
   })
 }
+
+// A shared case in the shape of our own, as far as the grant goes.
+const asOurs = (item) => ({
+  ...item,
+  shared: true,
+  tenant_id: item.owner_id,
+  owner: item.owner_id,
+  owner_name: item.owner_name || item.owner_id,
+  facility: { name: item.owner_name || item.owner_id },
+  clock: { T4: item.opened_at },
+  last: item.last ?? {},
+  version: 0,
+})
 
 export function makeDesk(session) {
   const me = session.actor
@@ -91,7 +105,7 @@ export function makeDesk(session) {
     const found = await Promise.all(
       granted.map((offer) =>
         api(`shared/${offer.owner_id}/${offer.case_id}`)
-          .then((answer) => ({ ...answer.case, shared: true }))
+          .then((answer) => asOurs(answer.case))
           .catch((problem) => {
             if (problem.status === 404) return null
             throw problem
@@ -105,29 +119,43 @@ export function makeDesk(session) {
     if (state.selected && !next.has(state.selected)) state.selected = null
   }
 
+  // The position moves by itself; the rest changes only with the case, or with a camera's turn to be offered.
   const readDetails = latch(async () => {
     const item = state.cases.get(state.selected)
     if (!item) return
     const id = idOf(item)
-    const before = state.details[id] ?? { timeline: [] }
-    const wants = ['position', 'track', 'cameras']
-    const [position, track, cameras] = await Promise.all(wants.map((what) => quiet(`${root(item)}/${what}`)))
-    const next = { ...before }
-    if (position) next.position = position.position && { ...position.position, ...times(position) }
-    if (track) next.track = track.points
-    if (cameras) next.cameras = cameras.cameras
-    if (!shared(item)) {
-      const after = before.timeline.at(-1)?.seq ?? 0
-      const [lines, shares] = await Promise.all([
-        quiet(`${root(item)}/timeline?after=${after}`),
-        quiet(`${root(item)}/shares`),
-      ])
-      if (lines) next.timeline = [...before.timeline, ...lines.entries.filter((entry) => entry.seq > after)]
-      if (shares) next.shares = shares.shares
-    }
+    const before = state.details[id] ?? { timeline: [], version: -1, cameras_ms: 0 }
+    const moved = before.version !== item.version || item.shared
+    const asks = [quiet(`${root(item)}/position`)]
+    const wants = (what, really) => asks.push(really ? quiet(`${root(item)}/${what}`) : null)
+    const turn = moved || performance.now() - before.cameras_ms > CAMERAS_MS
+    wants('cameras', isOpen(item) && turn)
+    wants('track', moved)
+    wants(`timeline?after=${before.timeline.at(-1)?.seq ?? 0}`, moved && !item.shared)
+    wants('shares', moved && !item.shared)
+    const [position, cameras, track, lines, shares] = await Promise.all(asks)
     if (state.selected !== id) return
+    const next = { ...before, version: item.version }
+    if (position) next.position = position.position && { ...position.position, ...times(position) }
+    if (cameras) Object.assign(next, { cameras: inView(cameras, before), cameras_ms: performance.now() })
+    if (track) next.track = track.points
+    if (lines) {
+      const seen = before.timeline.at(-1)?.seq ?? 0
+      next.timeline = [...before.timeline, ...lines.entries.filter((entry) => entry.seq > seen)]
+    }
+    if (shares) next.shares = shares.shares
     set({ details: { ...state.details, [id]: next } })
   })
+
+  // What this screen already lists stays in its place while somebody looks at it: a list must not jump under a hand.
+  function inView(answer, before) {
+    const marked = answer.marked ?? {}
+    const offered = new Map(answer.cameras.map((camera) => [camera.camera_id, camera]))
+    const held = (before.cameras ?? [])
+      .filter((camera) => marked[camera.camera_id]?.mark === 'watching' && !offered.has(camera.camera_id))
+      .map((camera) => ({ ...camera, mark: marked[camera.camera_id] }))
+    return [...held, ...answer.cameras].slice(0, 8)
+  }
 
   const times = (answer) => ({
     at_ms: Date.parse(answer.position.at),

@@ -16,23 +16,24 @@ const find = (path) => path.split('.').reduce((node, name) => (node == null ? no
 
 export const has = (path) => typeof find(path) === 'string'
 
-// Korean particles after a value: "{name:이/가}" picks by the last syllable's final consonant.
-function josa(word, pair) {
-  const [closed, open] = pair.split('/')
-  const code = String(word).charCodeAt(String(word).length - 1)
-  const final = code >= 0xac00 && code <= 0xd7a3 ? (code - 0xac00) % 28 : 0
-  return final && !(closed === '으로' && final === 8) ? closed : open
+// Korean particles follow the sound before them: "김하늘(이/가)" becomes "김하늘이".
+function josa(text) {
+  return text.replace(/(.)\((이\/가|을\/를|은\/는|과\/와)\)/g, (whole, before, pair) => {
+    const code = before.charCodeAt(0)
+    const closed = code >= 0xac00 && code <= 0xd7a3 && (code - 0xac00) % 28 > 0
+    return before + pair.split('/')[closed ? 0 : 1]
+  })
 }
 
 export function t(path, params = {}) {
   const sentence = find(path)
   if (typeof sentence !== 'string') return path
-  return sentence.replace(/\{(\w+)(?::([^}]+))?\}/g, (whole, name, particle) => {
+  const told = sentence.replace(/\{(\w+)\}/g, (whole, name) => {
     const value = params[name]
     if (value === undefined || value === null) return '–'
-    const shown = typeof value === 'number' ? number(value) : String(value)
-    return particle ? shown + josa(shown, particle) : shown
+    return typeof value === 'number' ? number(value) : String(value)
   })
+  return josa(told)
 }
 
 export const number = (value, digits = 0) =>

@@ -98,6 +98,7 @@ export function cityMap(node, { onFault, interactive = true }) {
     ['evidence', paintEvidence],
     ['cameras', paintCameras],
     ['replay', paintReplay],
+    ['label', paintLabel],
   ]
   const guard = (name, view, step) => {
     view.c.save()
@@ -143,7 +144,7 @@ export function cityMap(node, { onFault, interactive = true }) {
       frame = next
       top.soon()
     },
-    look(lat, lon, zoom = 16.5) {
+    look(lat, lon, zoom = 17) {
       map.setView([lat, lon], Math.max(zoom, 0), { animate: interactive, duration: 0.25 })
     },
     zoom: (step) => map.setZoom(map.getZoom() + step),
@@ -380,11 +381,6 @@ function paintEvidence(v, scene) {
     c.textAlign = 'left'
     label(c, evidence.label, x + 13, y, css(`--${kind}`))
   }
-  if (scene.positionLabel && scene.position) {
-    c.textAlign = 'center'
-    c.font = `600 14px ${css('--font')}`
-    label(c, scene.positionLabel, v.x(scene.position.lon), v.y(scene.position.lat) - 26, css('--ink'))
-  }
 }
 
 const BADGE = 13
@@ -454,6 +450,26 @@ function apart(badges, keep) {
     })
     if (!moved) return
   }
+}
+
+// The age stands on a plate over everything, above the badges: it is the first thing to read.
+function paintLabel(v, scene) {
+  if (!scene.positionLabel || !scene.position || scene.replay) return
+  const { c } = v
+  c.font = `700 14px ${css('--font')}`
+  c.textAlign = 'left'
+  c.textBaseline = 'middle'
+  const wide = c.measureText(scene.positionLabel).width + 16
+  const [x, y] = [v.x(scene.position.lon) - wide / 2, v.y(scene.position.lat) + 24]
+  c.fillStyle = css('--ground')
+  c.strokeStyle = css('--case')
+  c.lineWidth = 1.5
+  c.beginPath()
+  c.roundRect(x, y, wide, 24, 5)
+  c.fill()
+  c.stroke()
+  c.fillStyle = css('--ink')
+  c.fillText(scene.positionLabel, x + 8, y + 13)
 }
 
 function paintReplay(v, scene) {
