@@ -279,11 +279,11 @@ class AccessLog(Protocol):
     """Who read what about whom in this tenant's data. Append-only."""
 
     def record(self, access: Access) -> None:
-        """Append; the same access twice is one line."""
+        """Append; the same reader, subject, purpose and operation within a minute are one line."""
         ...
 
     def since(self, at: datetime) -> Sequence[Access]:
-        """Oldest first."""
+        """From the minute of `at` on, oldest first."""
         ...
 
 

@@ -112,7 +112,7 @@ def admitted(route: str, claims: Mapping[str, Any]) -> Caller:
     allowed = ALLOWED.get(route)
     if allowed is None:
         raise NotFound("route-not-found")
-    tenant_id, actor_id = str(claims.get("custom:tenant", "")), str(claims.get("sub", ""))
+    tenant_id, actor_id = str(claims.get("custom:tenant", "")), account(claims)
     if not tenant_id or not actor_id:
         raise Unauthorized("not-signed-in")
     mine = roles(claims)
@@ -121,6 +121,11 @@ def admitted(route: str, claims: Mapping[str, Any]) -> Caller:
         raise Forbidden("role-not-allowed")
     facility_id = str(claims.get("custom:facility", "")) if role in FACILITY_ROLES else ""
     return Caller(Actor(actor_id, tenant_id, role.value), facility_id)
+
+
+def account(claims: Mapping[str, Any]) -> str:
+    """The account's name, as colleagues and the access log know it; the opaque subject without one."""
+    return str(claims.get("cognito:username") or claims.get("sub", ""))
 
 
 def roles(claims: Mapping[str, Any]) -> frozenset[Role]:

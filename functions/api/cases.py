@@ -232,7 +232,9 @@ def told_track(on: Adapters, case: Case) -> http.Track:
 def told_cameras(owner: Adapters, case: Case, desk: Desk) -> http.RankedCameras:
     """The cameras of the caller's own district, ranked for a case of `owner`."""
     now = desk.now
-    marked = {camera_id: _mark(mark) for camera_id, mark in case.marks.items()}
+    # The search log names cameras of the district that owns the case; ids of another's may be the same.
+    marks = case.marks if owner.tenant_id == desk.on.tenant_id else {}
+    marked = {camera_id: _mark(mark) for camera_id, mark in marks.items()}
     fix = _fix(owner, case)
     start = newest(known(case, fix))
     if start is None:
@@ -244,7 +246,7 @@ def told_cameras(owner: Adapters, case: Case, desk: Desk) -> http.RankedCameras:
         start,
         now=now,
         age_y=case.subject.age_y,
-        marks={key: mark for key, mark in case.marks.items() if not _own(mark, desk)},
+        marks={key: mark for key, mark in marks.items() if not _own(mark, desk)},
         silent=_silent(desk.on, start, fix, far_m, now),
     )
     return http.RankedCameras(

@@ -17,7 +17,9 @@ router = new_router()
 @router.get("/district", summary="This district", tags=["places"])
 def district(desk: AtDesk) -> http.DistrictTold:
     """Boundary, policy and neighbours."""
-    return http.DistrictTold.of(desk.on.registry.tenant(), desk.on.registry.agreements())
+    agreements = desk.on.registry.agreements()
+    names = {a.neighbour_id: tenant_name(desk, a.neighbour_id) for a in agreements}
+    return http.DistrictTold.of(desk.on.registry.tenant(), agreements, names)
 
 
 @router.get("/children", summary="The roster", tags=["places"])
@@ -120,6 +122,14 @@ def live(desk: AtDesk) -> http.LiveTold:
         topics=dict(address.topics),
         expires_in_s=address.expires_in_s,
     )
+
+
+def tenant_name(desk: Desk, tenant_id: str) -> str:
+    """What a municipality calls itself: public; "" when it has not joined."""
+    try:
+        return desk.of(tenant_id).registry.tenant().name
+    except NotFound:
+        return ""
 
 
 def _purpose(desk: Desk, child: Child) -> str:

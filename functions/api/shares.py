@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from functions.api.cases import change, told_cameras, told_position, told_track
 from functions.api.desk import AtDesk, Desk, new_router
+from functions.api.places import tenant_name
 from shared.adapters.wiring import Adapters
 from shared.domain import case as rules
 from shared.domain import sharing
@@ -83,7 +84,7 @@ def shared(owner_id: http.Id, case_id: http.Id, desk: AtDesk) -> http.OneSharedC
     """The agreed fields of a case this district accepted; 404 before, and after the end."""
     grant = _granted(desk, owner_id, case_id)
     name = grant.owner.registry.child(grant.view.child_id).name if sharing.NAME in grant.view.granted else ""
-    owner_name = grant.owner.registry.tenant().name
+    owner_name = tenant_name(desk, owner_id)
     return http.OneSharedCase(now=desk.now, case=http.SharedCase.of(grant.view, owner_name, name, desk.now))
 
 
@@ -168,7 +169,7 @@ def _offer(share: Share, desk: Desk) -> http.OfferTold:
     else:
         desk.saw(case.subject.subject_id, f"offer:{share.case_id}", owner)
     told = _told(share, desk).model_dump()
-    return http.OfferTold(**told, owner_name=owner.registry.tenant().name, preview=preview)
+    return http.OfferTold(**told, owner_name=tenant_name(desk, share.owner_id), preview=preview)
 
 
 def _told(share: Share, desk: Desk) -> http.ShareTold:

@@ -2,7 +2,7 @@
 
 from aws_lambda_powertools.event_handler import Request
 
-from functions.api.access import Role, roles
+from functions.api.access import Role, account, roles
 from functions.api.desk import new_router
 from shared.adapters.identity import Identity, Session
 from shared.domain.errors import Unauthorized
@@ -36,10 +36,10 @@ def _told(session: Session) -> SessionTold:
         refresh_token=session.refresh_token or None,
         expires_in_s=session.expires_in_s,
         actor=ActorTold(
-            actor_id=str(claims.get("sub", "")),
+            actor_id=account(claims),
             role=role.value,
             tenant_id=str(claims["custom:tenant"]),
             facility_id=str(claims.get("custom:facility", "")),
-            name=str(claims.get("name") or claims.get("cognito:username", "")),
+            name=str(claims.get("name") or account(claims)),
         ),
     )

@@ -93,6 +93,7 @@ class NeighbourTold(Told):
     """A district with an agreement."""
 
     neighbour_id: str
+    name: str
     boundary: list[tuple[float, float]]
     fields: list[str]
     until: datetime
@@ -108,7 +109,7 @@ class DistrictTold(Told):
     neighbours: list[NeighbourTold]
 
     @classmethod
-    def of(cls, tenant: Tenant, agreements: Sequence[Agreement]) -> "DistrictTold":
+    def of(cls, tenant: Tenant, agreements: Sequence[Agreement], names: Mapping[str, str]) -> "DistrictTold":
         policy = tenant.policy
         return cls(
             tenant_id=tenant.tenant_id,
@@ -118,6 +119,7 @@ class DistrictTold(Told):
             neighbours=[
                 NeighbourTold(
                     neighbour_id=a.neighbour_id,
+                    name=names.get(a.neighbour_id, ""),
                     boundary=_corners(a.neighbour_boundary),
                     fields=list(a.fields),
                     until=a.until,
