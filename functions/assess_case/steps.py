@@ -176,6 +176,8 @@ def _end(here: Adapters, on: On, case: Case, before: Share, after: Share) -> Non
     if granting(after) in case.steps:
         neighbour.watch_list.remove(after.beacon_id)
     code = "share-expired" if after.state is ShareState.EXPIRED else "share-revoked"
+    if not before.is_open:  # somebody ended it and said so; what is new is that nobody listens there
+        code = "listening-stopped"
     _note(here, case, code, {"neighbour_id": after.neighbour_id}, steps=(ending(after),))
     neighbour.live.tell("offer", case.case_id, after.version)
 

@@ -18,13 +18,13 @@ from shared.domain.case import Case, CaseState, Change, Entry, Evidence
 from shared.domain.errors import Conflict, NotFound
 from shared.ports import Cases
 
-_TRIES = 5
+_TRIES = 10
 
 
 def change(cases: Cases, case_id: str, how: Callable[[Case], Change]) -> Change:
     """Read, apply a domain function, save; again from the newest when overtaken. No change, no write.
 
-    Conflict from `how` passes through; "case-overtaken" only after five lost races.
+    Conflict from `how` passes through; "case-overtaken" only after ten lost races.
     """
     for tried in range(1, _TRIES + 1):
         before = cases.get(case_id)
