@@ -29,7 +29,7 @@ from shared.domain.places import (
 Floats = NDArray[np.float64]
 Record = Tenant | Facility | Scanner | Camera | Child | Phone | Agreement
 
-GRANT_FIELDS = ("age", "cameras", "outfit", "position", "track")
+GRANT_FIELDS = ("position", "track", "name")
 
 _NAMED = (("garam", "가람구"), ("naru", "나루구"), ("saebyeok", "새벽시"))
 _MORE = ("한울", "미르", "아라", "다온", "누리", "가온", "보라", "솔빛", "여울", "이든", "하람", "채움")
@@ -392,7 +392,7 @@ class _Builder:
                     f"{bag:02d}",
                     rng.bytes(8).hex(),
                     age_y=int(rng.integers(3, 7)),
-                    sex=str(rng.choice(["F", "M"])),
+                    sex=str(rng.choice(["female", "male"])),
                     consent=consent,
                 )
 

@@ -18,6 +18,9 @@ from events.simulator.scenario import Do, Heard, Reaction, due
 from infra.local.people import Person, Refused
 from shared.domain.geo import LatLon, Plane, distance_m
 
+_ON_A_CASE = frozenset(
+    {Do.ACKNOWLEDGE, Do.CALL_POLICE, Do.ACCEPT, Do.DECLINE, Do.SEEN, Do.SECURED, Do.TELL_GUARDIAN, Do.CLOSE}
+)
 POLL_S = 0.5  # of the wall: how often a person's screen asks
 
 
@@ -252,6 +255,8 @@ class Stage:
 
     def _react(self) -> None:
         for reaction in due(self.play.scenario.rules, self._happened, self._at_s(), self._done):
+            if reaction.do in _ON_A_CASE and not self.record.case_id:
+                continue  # nothing on the screen to act on
             try:
                 self._do(reaction)
             except Refused as refused:
