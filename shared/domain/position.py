@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from operator import itemgetter, mul, truediv
+from operator import add, itemgetter, mul, truediv
 from typing import NamedTuple
 
 from shared.domain.geo import Ellipse, LatLon, Plane
@@ -36,11 +36,42 @@ class Shape(StrEnum):
     TWO_PLACES = "two-places"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RadioMap:
+    """What a walk test taught about one receiver beyond its offset, on a grid of points.
+
+    origin: the south-west point. offset_db, sd_db: row by row northwards, `columns` points a row, `cell_m`
+    apart; added to the receiver's mean, and in place of its spread. Beyond the grid its edge holds.
+    """
+
+    origin: LatLon
+    cell_m: float
+    columns: int
+    offset_db: tuple[float, ...]
+    sd_db: tuple[float, ...]
+
+    def at(self, x_m: float, y_m: float) -> tuple[float, float]:
+        """(offset_db, sd_db) at metres east and north of the origin, bilinear."""
+        rows = len(self.offset_db) // self.columns
+        fx = min(max(x_m / self.cell_m, 0.0), self.columns - 1.001)
+        fy = min(max(y_m / self.cell_m, 0.0), rows - 1.001)
+        i, j = int(fx), int(fy)
+        u, v = fx - i, fy - j
+        k = j * self.columns + i
+        corners = (k, k + 1, k + self.columns, k + self.columns + 1)
+        shares = ((1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v)
+        return (
+            sum(w * self.offset_db[c] for w, c in zip(shares, corners, strict=True)),
+            sum(w * self.sd_db[c] for w, c in zip(shares, corners, strict=True)),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Receiver:
     """Something that hears: a pole scanner, or a phone where it was at that moment.
 
     accuracy_m: 68 % radius of `at`, 0 when surveyed. offset_db, sd_db: learned per scanner.
+    learned: how strength departs from the path loss from place to place, where a walk test told.
     """
 
     source_id: str
@@ -48,6 +79,21 @@ class Receiver:
     offset_db: float = 0.0
     sd_db: float = 6.0
     accuracy_m: float = 0.0
+    learned: RadioMap | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """Where a beacon can be, on a small site that was walked: a hall, a yard, a campus.
+
+    origin: the middle of the south-west cell. weight: prior mass, row by row northwards, `columns` cells
+    a row, `cell_m` wide.
+    """
+
+    origin: LatLon
+    cell_m: float
+    columns: int
+    weight: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +117,6 @@ class Fix:
     reason: str
 
 
-CELLS_ACROSS = 23  # lattice cells across the disc that may hold the beacon: ~400 in all
 CHI2_50, CHI2_95 = 1.386, 5.991  # squared Mahalanobis radii of a two-dimensional Gaussian
 MAX_HEARD = 12  # the strongest are enough; a beacon heard by 300 phones costs no more
 
@@ -90,19 +135,28 @@ def locate(
     silent: Sequence[Receiver] = (),
     *,
     model: RadioModel = OUTDOOR,
+    ground: Ground | None = None,
 ) -> Fix | None:
     """Where one beacon is, from the newest `model.span_ms` of its sightings; any order, any duplicates.
 
     receivers: the tenant's own, by source id; a sighting with `where` brings its own place (a moving
     phone, a neighbour's scanner), any other unknown source is ignored. silent: receivers alive at that
     moment; those that heard are not counted as silent, so one tuple of all that are alive serves every
-    beacon, and is fastest. None when no known source heard.
+    beacon, and is fastest. ground: the site's cells, in place of a lattice about the strongest receiver.
+    None when no known source heard.
     """
     evidence = _moment(sightings, receivers, model)
     if not evidence:
         return None
-    cells = _posterior(evidence, silent, model)
-    return _fix(cells, max(s.at_ms for s in sightings), evidence)
+    alive = _Same(silent if isinstance(silent, tuple) else tuple(silent))
+    anchor = evidence[0].receiver
+    if ground is not None:
+        near = _neighbourhood(model, ground.origin, 0.0, alive, ground)
+    elif anchor.accuracy_m == 0:
+        near = _neighbourhood(model, anchor.at, _reach_m(model, evidence[0]), alive, None)
+    else:  # a moving receiver is never met in this place again
+        near = _Neighbourhood(model, anchor.at, _reach_m(model, evidence[0]), alive, None)
+    return _fix(near, max([s.at_ms for s in sightings]), evidence)
 
 
 def track(
@@ -147,18 +201,27 @@ class _Same:
         return isinstance(other, _Same) and other.items is self.items
 
 
-class _Cells(NamedTuple):
-    """Weights over lattice cells, metres from `plane`'s origin; silent: ids whose silence counted."""
+class _Lattice(NamedTuple):
+    """Square cells about a centre: finest in the middle, twice as wide in each of two rings around.
 
-    plane: Plane
+    xs, ys: centres, metres. xx, yy: mean of x², y² over each cell. area: its prior mass.
+    """
+
     xs: tuple[float, ...]
     ys: tuple[float, ...]
-    step_m: float
-    weights: list[float]
-    silent: tuple[str, ...]
+    xx: tuple[float, ...]
+    yy: tuple[float, ...]
+    area: tuple[float, ...]
 
 
-_Gather = Callable[[tuple[float, ...]], tuple[float, ...]]
+_Pick = Callable[[tuple[float, ...]], tuple[float, ...]]
+
+
+class _Gather(NamedTuple):
+    """pick: a row's values for every cell. sds: the classes of shadowing that make up the row."""
+
+    pick: _Pick
+    sds: tuple[int, ...]
 
 
 def _moment(
@@ -178,131 +241,150 @@ def _moment(
 
 
 def _summed(heard: list[Sighting], receivers: Mapping[str, Receiver], model: RadioModel) -> _Evidence:
-    packets = sum(s.packets for s in heard)
-    rssi_dbm = round(sum(s.packets * s.rssi_dbm for s in heard) / packets)
-    newest = max(heard, key=lambda s: (s.at_ms, s.rssi_dbm, s.packets, s.accuracy_m))
+    newest = heard[0] if len(heard) == 1 else max(heard)
+    packets = sum([s.packets for s in heard])
+    rssi_dbm = round(sum([s.packets * s.rssi_dbm for s in heard]) / packets)
     if newest.where is None:
         receiver = receivers[newest.source_id]
     else:
         receiver = Receiver(newest.source_id, newest.where, accuracy_m=newest.accuracy_m)
-    return _Evidence(receiver, rssi_dbm, packet_class(model, packets / len(heard)))
-
-
-def _posterior(evidence: Sequence[_Evidence], silent: Sequence[Receiver], model: RadioModel) -> _Cells:
-    strongest = evidence[0]
-    anchor = strongest.receiver
-    radius_m = _reach_m(model, strongest)
-    alive = _Same(silent if isinstance(silent, tuple) else tuple(silent))
-    near = _near(model, anchor, radius_m, alive)
-    near_ids = {r.source_id for r in near}
-    total: list[float] | None = None
-    for gain, prior in _gains(model):
-        weights: Iterable[float] = _silent_map(model, anchor, radius_m, alive, gain)
-        for e in evidence:
-            gather, sd = _gather(model, anchor, e, radius_m)
-            row = _row(model, sd, e.packets, e.rssi_dbm, gain, e.receiver.source_id in near_ids)
-            weights = map(mul, weights, gather(row))
-        if total is None:
-            total = [prior * w for w in weights]
-        else:
-            total = [t + prior * w for t, w in zip(total, weights, strict=True)]
-    xs, ys, step_m = _disc(radius_m)
-    heard_ids = {e.receiver.source_id for e in evidence}
-    used = tuple(r.source_id for r in near if r.source_id not in heard_ids)
-    return _Cells(Plane(anchor.at), xs, ys, step_m, total or [], used)
+    return _Evidence(receiver, rssi_dbm, packet_class(model, packets // len(heard)))
 
 
 def _reach_m(model: RadioModel, strongest: _Evidence) -> float:
-    """Radius that surely holds the beacon, in steps of a quarter so that neighbourhoods are shared."""
+    """Half the lattice's width, in steps of a quarter so that neighbourhoods are shared."""
     receiver = strongest.receiver
-    spread_db = 2.7 * math.hypot(receiver.sd_db, model.gain_sd_db)
+    spread_db = model.reach_sd * math.hypot(receiver.sd_db, model.gain_sd_db)
     far_m = model.range_m(strongest.rssi_dbm - receiver.offset_db - spread_db) + 2 * receiver.accuracy_m
-    return float(2.0 ** (math.ceil(math.log2(max(far_m, 4.0)) * 3) / 3))
+    return math.pow(2.0, math.ceil(math.log2(max(far_m, 8.0)) * 3) / 3)
 
 
 @lru_cache(maxsize=64)
 def _gains(model: RadioModel) -> tuple[tuple[int, float], ...]:
-    """Three-point Gauss–Hermite nodes of the common gain: (columns, weight)."""
+    """Three-point Gauss–Hermite nodes of the common gain: (columns of a row, weight)."""
     if model.gain_sd_db == 0:
         return ((0, 1.0),)
     node = round(math.sqrt(3) * model.gain_sd_db / MU_STEP_DB)
     return ((0, 2 / 3), (-node, 1 / 6), (node, 1 / 6))
 
 
-@lru_cache(maxsize=64)
-def _disc(radius_m: float) -> tuple[tuple[float, ...], tuple[float, ...], float]:
-    step_m = 2 * radius_m / CELLS_ACROSS
-    half = CELLS_ACROSS // 2
-    cells = [
-        (i * step_m, j * step_m)
-        for i in range(-half, half + 1)
-        for j in range(-half, half + 1)
-        if math.hypot(i, j) * step_m <= radius_m
-    ]
-    return tuple(x for x, _ in cells), tuple(y for _, y in cells), step_m
-
-
-def _gather(model: RadioModel, anchor: Receiver, e: _Evidence, radius_m: float) -> tuple[_Gather, int]:
-    """Picks a row's values for every cell, and the class of the shadowing to read."""
-    r = e.receiver
-    if r.accuracy_m == 0 and anchor.accuracy_m == 0:
-        return _columns(model, anchor, r, radius_m), sd_class(r.sd_db)
-    distance_m = math.hypot(model.range_m(e.rssi_dbm - r.offset_db), r.accuracy_m)
-    blur_db = 10 * model.exponent / math.log(10) * r.accuracy_m / distance_m
-    return _columns.__wrapped__(model, anchor, r, radius_m), sd_class(math.hypot(r.sd_db, blur_db))
-
-
-@lru_cache(maxsize=8192)
-def _columns(model: RadioModel, anchor: Receiver, r: Receiver, radius_m: float) -> _Gather:
-    xs, ys, _ = _disc(radius_m)
-    rx, ry = Plane(anchor.at).to_xy(r.at)
-    k, acc2 = 5 * model.exponent, r.accuracy_m**2
-    mu0 = model.p0_dbm + r.offset_db
-    return itemgetter(
-        *(
-            column(mu0 - k * math.log10(max((x - rx) ** 2 + (y - ry) ** 2 + acc2, 1.0)))
-            for x, y in zip(xs, ys, strict=True)
-        )
+@lru_cache(maxsize=256)
+def _lattice(radius_m: float, cells: int) -> _Lattice:
+    finest_m = radius_m / 4 / cells
+    made: list[tuple[float, float, float]] = []
+    for level in range(3):
+        step_m = finest_m * 2**level
+        hole_m = 0.0 if level == 0 else step_m * cells / 2
+        centres = [(i + 0.5) * step_m for i in range(-cells, cells)]
+        made += [(x, y, step_m) for x in centres for y in centres if max(abs(x), abs(y)) > hole_m]
+    return _Lattice(
+        tuple(x for x, _, _ in made),
+        tuple(y for _, y, _ in made),
+        tuple(x * x + h * h / 12 for x, _, h in made),
+        tuple(y * y + h * h / 12 for _, y, h in made),
+        tuple((h / finest_m) ** 2 for _, _, h in made),
     )
 
 
-@lru_cache(maxsize=4096)
-def _near(model: RadioModel, anchor: Receiver, radius_m: float, alive: _Same) -> tuple[Receiver, ...]:
-    """Alive receivers near enough that silence says something about a cell of the disc."""
-    plane = Plane(anchor.at)
-    near = []
-    for r in alive.items:
-        hears_m = model.range_m(model.threshold_dbm - r.offset_db - 2 * r.sd_db)
-        if math.hypot(*plane.to_xy(r.at)) < radius_m + hears_m:
-            near.append(r)
-    return tuple(near)
+class _Neighbourhood:
+    """What does not depend on the beacon: a lattice about one receiver, and the living ones near it."""
+
+    __slots__ = ("_gathers", "lattice", "model", "near_ids", "plane", "silent_mass")
+
+    def __init__(
+        self, model: RadioModel, center: LatLon, radius_m: float, alive: _Same, ground: Ground | None
+    ) -> None:
+        self.model, self.plane = model, Plane(center)
+        self.lattice = _lattice(radius_m, model.cells) if ground is None else _cells_of(ground)
+        self._gathers: dict[Receiver, _Gather] = {}
+        near = [r for r in alive.items if ground is not None or self._may_hear(r, radius_m)]
+        self.near_ids = dict.fromkeys(r.source_id for r in near)
+        self.silent_mass = [self._silent(near, gain) for gain in _gains(model)]
+
+    def mass(self, evidence: Sequence[_Evidence]) -> list[float]:
+        """Posterior mass of each cell, not normalised."""
+        terms = [self._term(e) for e in evidence]
+        total: list[float] = []
+        for k, silent in enumerate(self.silent_mass):
+            weights: Iterable[float] = silent
+            for pick, rows in terms:
+                weights = map(mul, weights, pick(rows[k]))
+            total = list(map(add, total, weights)) if total else list(weights)
+        return total
+
+    def _term(self, e: _Evidence) -> tuple[_Pick, list[tuple[float, ...]]]:
+        r = e.receiver
+        if r.accuracy_m == 0:
+            gather = self._gathers.get(r)
+            if gather is None:
+                gather = self._gathers[r] = self._columns(r)
+        else:  # a moving receiver: its place is its own, and blurred; nothing to share
+            gather = self._columns(r)
+            distance_m = math.hypot(self.model.range_m(e.rssi_dbm - r.offset_db), r.accuracy_m)
+            blur_db = 10 * self.model.exponent / math.log(10) * r.accuracy_m / distance_m
+            gather = _Gather(gather.pick, (sd_class(math.hypot(r.sd_db, blur_db)),))
+        over_silence = r.source_id in self.near_ids
+        return gather.pick, _rows(self.model, gather.sds, e.packets, e.rssi_dbm, over_silence)
+
+    def _may_hear(self, r: Receiver, radius_m: float) -> bool:
+        """Whether it is near enough that its silence says something about a cell."""
+        hears_m = self.model.range_m(self.model.threshold_dbm - r.offset_db - 2 * r.sd_db)
+        return math.hypot(*self.plane.to_xy(r.at)) < radius_m + hears_m
+
+    def _silent(self, near: Sequence[Receiver], gain: tuple[int, float]) -> tuple[float, ...]:
+        """Prior mass of each cell, times the likelihood that all these are silent."""
+        columns, weight = gain
+        mass: Iterable[float] = [weight * a for a in self.lattice.area]
+        for r in near:
+            gather = self._columns(r)
+            row = [v for sd in gather.sds for v in _shifted(silent_row(self.model, sd), columns)]
+            mass = map(mul, mass, gather.pick(tuple(row)))
+        return tuple(mass)
+
+    def _columns(self, r: Receiver) -> _Gather:
+        """Where in its rows a receiver's mean strength at each cell is found."""
+        lattice, model = self.lattice, self.model
+        rx, ry = self.plane.to_xy(r.at)
+        k, acc2, mu0 = 5 * model.exponent, r.accuracy_m**2, model.p0_dbm + r.offset_db
+        mu = [
+            mu0 - k * math.log10(max((x - rx) ** 2 + (y - ry) ** 2 + acc2, 1.0))
+            for x, y in zip(lattice.xs, lattice.ys, strict=True)
+        ]
+        if r.learned is None:
+            return _Gather(itemgetter(*map(column, mu)), (sd_class(r.sd_db),))
+        ox, oy = self.plane.to_xy(r.learned.origin)
+        learned = [r.learned.at(x - ox, y - oy) for x, y in zip(lattice.xs, lattice.ys, strict=True)]
+        sds = sorted({sd_class(sd_db) for _, sd_db in learned})
+        start = {sd: i * COLUMNS for i, sd in enumerate(sds)}
+        places = [
+            column(m + offset_db) + start[sd_class(sd_db)]
+            for m, (offset_db, sd_db) in zip(mu, learned, strict=True)
+        ]
+        return _Gather(itemgetter(*places), tuple(sds))
 
 
-@lru_cache(maxsize=4096)
-def _silent_map(
-    model: RadioModel, anchor: Receiver, radius_m: float, alive: _Same, gain: int
-) -> tuple[float, ...]:
-    weights: Iterable[float] = (1.0,) * len(_disc(radius_m)[0])
-    for r in _near(model, anchor, radius_m, alive):
-        row = _shifted(silent_row(model, sd_class(r.sd_db)), gain)
-        weights = map(mul, weights, _columns(model, anchor, r, radius_m)(row))
-    return tuple(weights)
+_neighbourhood = lru_cache(maxsize=1024)(_Neighbourhood)
 
 
 @lru_cache(maxsize=32768)
-def _row(  # noqa: PLR0917
+def _rows(
     model: RadioModel,
-    sd: int,
+    sds: tuple[int, ...],
     packets: int,
     rssi_dbm: int,
-    gain: int,
     over_silence: bool,  # noqa: FBT001
-) -> tuple[float, ...]:
-    """A heard row, shifted by a gain; over silence when the silent map already holds this receiver."""
-    row = heard_row(model, sd, packets, rssi_dbm)
-    if over_silence:
-        row = tuple(map(truediv, row, silent_row(model, sd)))
-    return _shifted(row, gain)
+) -> list[tuple[float, ...]]:
+    """Per gain, heard rows for each class of shadowing; over silence if the silent mass has it too."""
+    made = []
+    for columns, _ in _gains(model):
+        row: list[float] = []
+        for sd in sds:
+            heard: Iterable[float] = heard_row(model, sd, packets, rssi_dbm)
+            if over_silence:
+                heard = map(truediv, heard, silent_row(model, sd))
+            row += _shifted(tuple(heard), columns)
+        made.append(tuple(row))
+    return made
 
 
 def _shifted(row: tuple[float, ...], columns: int) -> tuple[float, ...]:
@@ -310,75 +392,107 @@ def _shifted(row: tuple[float, ...], columns: int) -> tuple[float, ...]:
     return tuple(row[min(COLUMNS - 1, max(0, i + columns))] for i in range(COLUMNS))
 
 
-def _fix(cells: _Cells, at_ms: int, evidence: Sequence[_Evidence]) -> Fix:
-    w, xs, ys = cells.weights, cells.xs, cells.ys
-    total = sum(w)
-    wx, wy = list(map(mul, w, xs)), list(map(mul, w, ys))
-    mx, my = sum(wx) / total, sum(wy) / total
-    within = cells.step_m**2 / 12
-    xx = sum(map(mul, wx, xs)) / total - mx * mx + within
-    yy = sum(map(mul, wy, ys)) / total - my * my + within
-    xy = sum(map(mul, wx, ys)) / total - mx * my
+NEGLIGIBLE = 1e-3
+"""Cells with less than this share of the heaviest one do not change an ellipse."""
+
+
+def _cells_of(ground: Ground) -> _Lattice:
+    h = ground.cell_m
+    cells = [
+        (k % ground.columns * h, k // ground.columns * h, w) for k, w in enumerate(ground.weight) if w > 0
+    ]
+    return _Lattice(
+        tuple(x for x, _, _ in cells),
+        tuple(y for _, y, _ in cells),
+        tuple(x * x + h * h / 12 for x, _, _ in cells),
+        tuple(y * y + h * h / 12 for _, y, _ in cells),
+        tuple(w for _, _, w in cells),
+    )
+
+
+def _fix(near: _Neighbourhood, at_ms: int, evidence: Sequence[_Evidence]) -> Fix:
+    lattice, mass = near.lattice, near.mass(evidence)
+    xs, ys = lattice.xs, lattice.ys
+    total = sum(mass)
+    mass_x = list(map(mul, mass, xs))
+    mx, my = sum(mass_x) / total, sum(map(mul, mass, ys)) / total
+    xx = sum(map(mul, mass, lattice.xx)) / total - mx * mx
+    yy = sum(map(mul, mass, lattice.yy)) / total - my * my
+    xy = sum(map(mul, mass_x, ys)) / total - mx * my
     det = xx * yy - xy * xy
     a, b, c = yy / det, -2 * xy / det, xx / det
+    d, e, f = -2 * a * mx - b * my, -2 * c * my - b * mx, a * mx * mx + b * mx * my + c * my * my
+    least = NEGLIGIBLE * max(mass)
     spread = sorted(
-        (a * (x - mx) ** 2 + b * (x - mx) * (y - my) + c * (y - my) ** 2, weight)
-        for x, y, weight in zip(xs, ys, w, strict=True)
+        [
+            (x * (a * x + b * y + d) + y * (c * y + e) + f, m, i)
+            for i, (x, y, m) in enumerate(zip(xs, ys, mass, strict=True))
+            if m > least
+        ]
     )
-    center = cells.plane.to_latlon(mx, my)
+    center = near.plane.to_latlon(mx, my)
+    axes = _axes(xx, xy, yy)
+    heard = tuple([e.receiver.source_id for e in evidence])
     return Fix(
         at_ms=at_ms,
         center=center,
-        ellipse50=_ellipse(center, xx, xy, yy, spread, total, 0.5),
-        ellipse95=_ellipse(center, xx, xy, yy, spread, total, 0.95),
-        shape=_shape(cells, mx, my, (xx, xy, yy)),
+        ellipse50=_ellipse(center, axes, _holding(spread, 0.5), 0.5),
+        ellipse95=_ellipse(center, axes, _holding(spread, 0.95), 0.95),
+        shape=_shape(lattice, spread, (mx, my), axes),
         method="radio",
-        heard=tuple(e.receiver.source_id for e in evidence),
-        silent=cells.silent,
-        reason=("heard-by-one", "heard-by-two", "heard-by-many")[min(len(evidence), 3) - 1],
+        heard=heard,
+        silent=tuple([i for i in near.near_ids if i not in heard]),
+        reason=_REASONS[min(len(evidence), 3) - 1],
     )
 
 
-def _ellipse(  # noqa: PLR0917
-    center: LatLon,
-    xx: float,
-    xy: float,
-    yy: float,
-    spread: list[tuple[float, float]],
-    total: float,
-    confidence: float,
-) -> Ellipse:
-    """The covariance ellipse grown until it holds `confidence` of the posterior."""
-    reached, squared = 0.0, 0.0
-    for squared, weight in spread:  # noqa: B007
-        reached += weight
-        if reached >= confidence * total:
-            break
+_REASONS = ("heard-by-one", "heard-by-two", "heard-by-many")
+_Spread = Sequence[tuple[float, float, int]]
+"""(squared Mahalanobis distance from the mean, mass, number) of the cells that matter, nearest first."""
+
+
+class _Axes(NamedTuple):
+    """sd along and across the major axis, metres, and its angle from east, radians."""
+
+    major_m: float
+    minor_m: float
+    angle: float
+
+
+def _axes(xx: float, xy: float, yy: float) -> _Axes:
     mean, half = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
-    bearing_deg = (90 - math.degrees(0.5 * math.atan2(2 * xy, xx - yy))) % 180
-    squared = max(squared, 0.2)
-    return Ellipse(
-        center,
-        math.sqrt((mean + half) * squared),
-        math.sqrt(max(mean - half, 1e-9) * squared),
-        bearing_deg,
-        confidence,
-    )
+    return _Axes(math.sqrt(mean + half), math.sqrt(mean - half), 0.5 * math.atan2(2 * xy, xx - yy))
 
 
-def _shape(cells: _Cells, mx: float, my: float, cov: tuple[float, float, float]) -> Shape:
-    """Ring or two places when the middle is hollow: the mean is then where the beacon is least likely."""
-    here = min(range(len(cells.xs)), key=lambda i: (cells.xs[i] - mx) ** 2 + (cells.ys[i] - my) ** 2)
-    if cells.weights[here] > 0.4 * max(cells.weights):
+def _holding(spread: _Spread, confidence: float) -> float:
+    """The squared Mahalanobis radius that holds `confidence` of the mass."""
+    wanted = confidence * sum([mass for _, mass, _ in spread])
+    before = 0.0
+    for squared, mass, _ in spread:
+        wanted -= mass
+        if wanted <= 0:  # the cell straddles the edge: as far into it as its mass is needed
+            return max(0.3, squared + (before - squared) * -wanted / mass)
+        before = squared
+    return max(0.3, before)
+
+
+def _ellipse(center: LatLon, axes: _Axes, squared: float, confidence: float) -> Ellipse:
+    grown = math.sqrt(squared)
+    bearing_deg = (90 - math.degrees(axes.angle)) % 180
+    return Ellipse(center, axes.major_m * grown, axes.minor_m * grown, bearing_deg, confidence)
+
+
+def _shape(lattice: _Lattice, spread: _Spread, mean: tuple[float, float], axes: _Axes) -> Shape:
+    """Ring or two places when the middle is hollow: the mean is then where the beacon is least likely.
+
+    Two places are flat-topped along the line that joins them and not across it; a ring is so both ways.
+    """
+    area = lattice.area
+    squared, mass, middle = spread[0]
+    if squared < 0.5 and mass / area[middle] > 0.4 * max([m / area[i] for _, m, i in spread]):
         return Shape.ELLIPSE
-    xx, xy, yy = cov
-    angle = 0.5 * math.atan2(2 * xy, xx - yy)
-    ux, uy = math.cos(angle), math.sin(angle)
-    along2 = along4 = across2 = across4 = total = 0.0
-    for x, y, w in zip(cells.xs, cells.ys, cells.weights, strict=True):
-        u, v = (x - mx) * ux + (y - my) * uy, (y - my) * ux - (x - mx) * uy
-        along2, along4 = along2 + w * u * u, along4 + w * u**4
-        across2, across4 = across2 + w * v * v, across4 + w * v**4
-        total += w
-    flat_along, flat_across = along4 * total / along2**2, across4 * total / across2**2
-    return Shape.TWO_PLACES if flat_along < 0.75 * flat_across else Shape.RING
+    ux, uy = math.cos(axes.angle), math.sin(axes.angle)
+    cells = [(m, lattice.xs[i] - mean[0], lattice.ys[i] - mean[1]) for _, m, i in spread]
+    along = sum(m * (x * ux + y * uy) ** 4 for m, x, y in cells) / axes.major_m**4
+    across = sum(m * (y * ux - x * uy) ** 4 for m, x, y in cells) / axes.minor_m**4
+    return Shape.TWO_PLACES if along < 0.75 * across else Shape.RING

@@ -32,6 +32,8 @@ class RadioModel:
     tail_nu: degrees of freedom of the shadowing (Student-t); 0 for Gaussian.
     floor: what any row is at least, of its maximum: reflections and faults the model does not know.
     temper_heard, temper_silent: powers that take back what correlated errors make over-confident.
+    reach_sd: how many standard deviations of shadowing the lattice allows for.
+    cells: lattice cells from the strongest receiver to the edge of the finest part of the lattice.
     span_ms: how far back from the newest sighting evidence counts as one moment.
     """
 
@@ -47,6 +49,8 @@ class RadioModel:
     floor: float = 1e-4
     temper_heard: float = 1.0
     temper_silent: float = 0.7
+    reach_sd: float = 3.7
+    cells: int = 4
     span_ms: int = 3000
 
     def mean_dbm(self, distance_m: float) -> float:
@@ -72,10 +76,11 @@ def sd_class(sd_db: float) -> int:
     return max(1, round(sd_db / SD_STEP_DB))
 
 
-def packet_class(model: RadioModel, packets: float) -> int:
+@lru_cache(maxsize=1024)
+def packet_class(model: RadioModel, packets: int) -> int:
     """The number of decoded packets that stands for `packets`: 1, 2, 3, 5, 7 of `model.packets`, or all."""
-    n = min(float(model.packets), packets)
-    return min((k for k in (1, 2, 3, 5, 7, model.packets) if k <= model.packets), key=lambda k: abs(k - n))
+    classes = {1, 2, 3, 5, 7, model.packets}
+    return min((k for k in classes if k <= model.packets), key=lambda k: (abs(k - packets), k))
 
 
 @lru_cache(maxsize=16384)
