@@ -5,8 +5,10 @@ time and, when it has one, the connection; the edge says which messages to send.
 
 - Only known beacons leave the device: the allow-list it was given, and the watch list.
 - A beacon on the watch list goes out after every scan (2 s) on the urgent lane. The others go out
-  every `Cadence.ordinary_s` on the ordinary lane, each with the newest scan that heard it, so that a
-  sighting always means one scan and its packets one scan's packets.
+  every `Cadence.ordinary_s` on the ordinary lane. Intervals begin at whole multiples of it on the
+  clock, so that what neighbouring scanners say is about the same moment. A scanner reports of each
+  beacon the newest scan that heard it: its packets are one scan's packets. A phone adds up all scans
+  of its shorter interval: a departure is judged by how much of it was heard.
 - An empty message says "alive" when nothing was sent for `Cadence.heartbeat_s`: silence of a living
   scanner is evidence.
 - Nothing is lost without a network: messages are kept until acknowledged, 24 h at least, and sent
@@ -21,6 +23,7 @@ from enum import StrEnum
 from typing import Any
 
 KEEP_MS = 24 * 3600 * 1000
+MAX_PACKETS = 255  # what the wire takes for one sighting
 MAX_SIGHTINGS = 1000  # in one message: about 40 kB, far below the 128 kB a broker takes
 
 
@@ -33,19 +36,25 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """Seconds between messages. A scanner outdoors: 10; a phone: 4, for a departure shows there first."""
+    """Seconds between messages. sums: an ordinary sighting is all scans of the interval, not the newest."""
 
     ordinary_s: float = 10.0
     heartbeat_s: float = 30.0
+    sums: bool = False
+
+    @property
+    def ordinary_ms(self) -> int:
+        """`ordinary_s` in whole milliseconds."""
+        return round(self.ordinary_s * 1000)
 
 
 SCANNER = Cadence()
-PHONE = Cadence(ordinary_s=4.0)
+PHONE = Cadence(ordinary_s=4.0, sums=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One beacon in one scan. at_ms: middle of the scan; rssi_dbm: mean; packets: decoded, at least 1."""
+    """One beacon in one scan, or in several. at_ms, rssi_dbm: means over the packets; packets: at least 1."""
 
     beacon_id: str
     at_ms: int
@@ -107,8 +116,8 @@ class Edge:
         self._watched: frozenset[str] = frozenset()
         self._cadence = cadence
         self._seq = first_seq
-        self._pending: dict[str, Heard] = {}
-        self._ordinary_ms = now_ms - round(cadence.ordinary_s * 1000)
+        self._pending: dict[str, list[Heard]] = {}
+        self._interval = now_ms // cadence.ordinary_ms
         self._spoke_ms = now_ms - round(cadence.heartbeat_s * 1000)
         self._kept: OrderedDict[int, Message] = OrderedDict()
         self._in_flight: set[int] = set()
@@ -128,10 +137,11 @@ class Edge:
             self._make(Lane.URGENT, urgent, now_ms, located)
         for h in heard:
             if h.beacon_id in self._known and h.beacon_id not in self._watched:
-                self._pending[h.beacon_id] = h
-        if now_ms - self._ordinary_ms >= self._cadence.ordinary_s * 1000:
-            self._ordinary_ms = now_ms
-            pending = [h for b, h in sorted(self._pending.items()) if b not in self._watched]
+                self._pending.setdefault(h.beacon_id, []).append(h)
+        interval = now_ms // self._cadence.ordinary_ms
+        if interval > self._interval:
+            self._interval = interval
+            pending = [self._report(self._pending[b]) for b in sorted(self._pending.keys() - self._watched)]
             self._pending.clear()
             # A phone's position is news in itself: it is where the group is.
             if pending or located is not None:
@@ -165,9 +175,20 @@ class Edge:
         """`seq` of every message not acknowledged yet."""
         return self._kept.keys()
 
+    def _report(self, scans: Sequence[Heard]) -> Heard:
+        return _sum(scans) if self._cadence.sums else scans[-1]
+
     def _make(self, lane: Lane, heard: Sequence[Heard], now_ms: int, located: Located | None) -> None:
         parts = [tuple(heard[i : i + MAX_SIGHTINGS]) for i in range(0, len(heard), MAX_SIGHTINGS)] or [()]
         for part in parts:
             self._kept[self._seq] = Message(self._seq, lane, now_ms, part, located)
             self._seq += 1
         self._spoke_ms = now_ms
+
+
+def _sum(scans: Sequence[Heard]) -> Heard:
+    """Several scans of one beacon as one: every packet counts alike."""
+    packets = sum(h.packets for h in scans)
+    at_ms = round(sum(h.packets * h.at_ms for h in scans) / packets)
+    rssi_dbm = round(sum(h.packets * h.rssi_dbm for h in scans) / packets)
+    return Heard(scans[0].beacon_id, at_ms, rssi_dbm, min(packets, MAX_PACKETS))

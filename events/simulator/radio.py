@@ -37,7 +37,7 @@ class Air:
 
     p0_dbm: float = -59.0
     n: float = 2.7
-    n_phone: float = 2.5
+    n_phone: float = 2.7
     offset_sd_db: float = 3.0
     gain_sd_db: float = 2.0
     shadow_sd_db: float = 5.0

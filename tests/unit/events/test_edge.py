@@ -59,6 +59,25 @@ def test_an_ordinary_report_holds_the_newest_scan_that_heard_the_beacon() -> Non
     assert message.heard == (heard("ours", 5),)
 
 
+def test_a_phone_adds_up_the_scans_of_its_interval() -> None:
+    edge = Edge(["ours"], PHONE, now_ms=T0)
+    edge.scanned([Heard("ours", T0 + 1000, -70, 9)], now_ms=T0 + 2000)
+    edge.scanned([Heard("ours", T0 + 3000, -80, 3)], now_ms=T0 + 4000)
+    reported = [h for m in edge.outbox(T0 + 4000) for h in m.heard]
+
+    assert reported == [Heard("ours", T0 + 1500, -72, 12)]
+
+
+def test_neighbouring_scanners_speak_of_the_same_moment() -> None:
+    early, late = (Edge(["ours"], now_ms=T0 + start_ms) for start_ms in (0, 7300))
+    reported = []
+    for edge in (early, late):
+        for at in range(2, 41, 2):
+            reported += [h.at_ms for m in scan(edge, at, "ours") for h in m.heard]
+
+    assert len(set(reported)) == 4
+
+
 def test_a_watched_beacon_goes_out_on_the_urgent_lane_after_every_scan() -> None:
     edge = running(watched=("missing",))
     lanes = [m.lane for at in range(2, 11, 2) for m in scan(edge, at, "missing")]
@@ -89,9 +108,9 @@ def test_a_silent_scanner_says_every_thirty_seconds_that_it_is_alive() -> None:
 
 def test_a_phone_tells_where_it_is_even_when_it_hears_nothing() -> None:
     edge = Edge([], PHONE, now_ms=T0)
-    edge.scanned([], now_ms=T0, located=Located(T0 - 1000, 37.5, 127.0, 5))
+    edge.scanned([], now_ms=T0 + 4000, located=Located(T0 + 3000, 37.5, 127.0, 5))
 
-    assert edge.outbox(T0)[0].payload(T0 + 500)["fix"] == [37.5, 127.0, 5, 1500]
+    assert edge.outbox(T0 + 4000)[0].payload(T0 + 4500)["fix"] == [37.5, 127.0, 5, 1500]
 
 
 def test_what_was_heard_without_a_network_is_sent_later_in_order() -> None:
@@ -139,7 +158,7 @@ def test_a_message_means_the_same_instants_whenever_it_is_sent() -> None:
 
 def test_a_day_without_network_loses_nothing() -> None:
     edge = Edge(["ours"], now_ms=T0)
-    day = range(0, KEEP_MS + 1, 10_000)
+    day = range(10_000, KEEP_MS + 1, 10_000)
     for at_ms in day:
         edge.scanned([Heard("ours", T0 + at_ms, -70, 5)], now_ms=T0 + at_ms)
 
