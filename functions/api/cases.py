@@ -37,7 +37,15 @@ HEARS_M = 50.0
 """A scanner further than this from every likely place says nothing by its silence."""
 
 
-@router.post("/cases", summary="Report a missing child", tags=["cases"], status_code=201)
+@router.post(
+    "/cases",
+    summary="Report a missing child",
+    tags=["cases"],
+    responses={
+        status: {"description": what, "content": {"application/json": {"model": http.Reported}}}
+        for status, what in ((201, "A new case"), (200, "The child's open case, joined"))
+    },
+)
 def report(body: http.CaseAsked, desk: AtDesk) -> Response[http.Reported]:
     """Open a case (201), or join the child's open one (200). pressed_at is kept as T4."""
     child = desk.on.registry.child(body.child_id)

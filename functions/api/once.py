@@ -1,6 +1,7 @@
 """A write that is sent twice is done once: the `Idempotency-Key` header."""
 
 import hashlib
+import json
 import re
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -40,6 +41,6 @@ def once(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Respon
     finally:
         if not done:
             desk.on.answers.abandon(key)
-    body = str(response.body)
+    body = response.body if isinstance(response.body, str) else json.dumps(response.body, ensure_ascii=False)
     desk.on.answers.finish(key, request, Answer(response.status_code, body), now=desk.now)
     return response

@@ -81,7 +81,7 @@ def openapi() -> dict[str, Any]:
     )
     built["tags"] = [{"name": name, "description": text} for name, text in _TAGS]
     schemas = built["components"]["schemas"]
-    for unused in ("HTTPValidationError", "ValidationError"):
+    for unused in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         schemas.pop(unused, None)
     definitions = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(definitions.pop("$defs"))

@@ -19,7 +19,7 @@ from shared.schema import http
 router = new_router()
 
 FRESH_S = 10.0
-"""A child shows as with the group only while a phone of the group reported this lately (J1, CONSOLE 5)."""
+"""Without a phone's report this long nobody can vouch for a child, only an alarm stands (J1, CONSOLE 5)."""
 
 _STATE: dict[Level, http.MemberState] = {
     Level.NEAR: "with",
@@ -236,7 +236,7 @@ def _member(
         child_id=member.child_id,
         name=name,
         bag_no=member.bag_no,
-        state=state if fresh or state != "with" else "unknown",
+        state=state if fresh or state == "departed" else "unknown",
         age_s=http.age_s(from_epoch_ms(heard_ms), now) if heard_ms else None,
         reason=http.Reason(code=departure.reason_code, params=dict(departure.params)),
         heard_by=departure.last.source_id if departure.last else None,

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from shared.adapters import tenants
 from shared.adapters.memory import MemoryCloud
 from shared.adapters.tables import to_item
 from shared.domain.errors import Conflict, NotFound
@@ -74,11 +75,14 @@ class DynamoRegistry:
         latest = _latest(self._tenant_id, records)
         several = {key: record for key, record in latest.items() if isinstance(record, Child | Phone)}
         single = {key: record for key, record in latest.items() if key not in several}
-        for chunk in _chunks(list(single.items()), _WRITE_MAX):
-            self._write([self._item(key, record) for key, record in chunk])
+        items = [self._item(key, record) for key, record in single.items()]
+        if any(isinstance(record, Tenant) for record in single.values()):
+            items.append(to_item({"pk": tenants.PK, "sk": self._tenant_id}))
+        for chunk in _chunks(items, _WRITE_MAX):
+            self._write(list(chunk))
         before = self._stored(several)
-        for chunk in _chunks(list(several.items()), _TRANSACTION_MAX // 5):
-            self._transact([a for key, record in chunk for a in self._actions(record, before.get(key))])
+        for part in _chunks(list(several.items()), _TRANSACTION_MAX // 5):
+            self._transact([a for key, record in part for a in self._actions(record, before.get(key))])
 
     def _pk(self, kind: str) -> str:
         return f"{self._tenant_id}#{kind}"
