@@ -1,0 +1,134 @@
+"""One contract for idempotent answers, the access log and push endpoints, in every world."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from shared.adapters.wiring import Adapters
+from shared.domain.errors import Conflict
+from shared.ports import Access, Answer
+from tests.integration.conftest import World
+
+START = datetime(2026, 5, 5, 1, 0, 12, 345678, tzinfo=UTC)
+GIVEN = Answer(201, '{"case": "한글"}')
+
+
+@pytest.fixture
+def on(cloud: World) -> Adapters:
+    return cloud.adapters_for(cloud.tenant())
+
+
+def access(**changes: object) -> Access:
+    seen = Access("r-1", START, "operator-1", "garam", "operator", "203.0.113.7", "c-1", "GET /x", "case:c-9")
+    return replace(seen, **changes)
+
+
+def test_the_first_to_ask_does_it_and_the_second_is_given_the_answer(on: Adapters):
+    first = on.answers.begin("k", "digest", now=START)
+    on.answers.finish("k", "digest", GIVEN, now=START)
+
+    assert (first, on.answers.begin("k", "digest", now=START)) == (None, GIVEN)
+
+
+def test_whoever_asks_meanwhile_is_told_to_wait(on: Adapters):
+    on.answers.begin("k", "digest", now=START)
+
+    with pytest.raises(Conflict, match="request-in-progress"):
+        on.answers.begin("k", "digest", now=START + timedelta(seconds=59))
+
+
+def test_a_request_nobody_finished_is_taken_over_after_a_minute(on: Adapters):
+    on.answers.begin("k", "digest", now=START)
+
+    assert on.answers.begin("k", "digest", now=START + timedelta(seconds=61)) is None
+
+
+def test_an_answer_given_long_ago_is_still_the_answer(on: Adapters):
+    on.answers.begin("k", "digest", now=START)
+    on.answers.finish("k", "digest", GIVEN, now=START)
+
+    assert on.answers.begin("k", "digest", now=START + timedelta(hours=5)) == GIVEN
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_a_key_stands_for_one_request(on: Adapters, is_done: bool):
+    on.answers.begin("k", "digest", now=START)
+    if is_done:
+        on.answers.finish("k", "digest", GIVEN, now=START)
+
+    with pytest.raises(Conflict, match="idempotency-key-reused"):
+        on.answers.begin("k", "another", now=START)
+
+
+def test_an_abandoned_request_starts_afresh(on: Adapters):
+    on.answers.begin("k", "digest", now=START)
+    on.answers.abandon("k")
+
+    assert on.answers.begin("k", "another", now=START) is None
+
+
+def test_a_key_of_another_tenant_is_another_key(cloud: World):
+    one, other = cloud.adapters_for(cloud.tenant()), cloud.adapters_for(cloud.tenant())
+    one.answers.begin("k", "digest", now=START)
+
+    assert other.answers.begin("k", "digest", now=START) is None
+
+
+def test_readings_come_back_as_they_were_logged_oldest_first(on: Adapters):
+    later = access(at=START + timedelta(minutes=2), access_id="r-2")
+    on.access_log.record(later)
+    on.access_log.record(access())
+
+    assert on.access_log.since(START) == [access(), later]
+
+
+def test_the_same_reading_within_a_minute_is_one_line(on: Adapters):
+    for second in (0, 10, 47):
+        on.access_log.record(access(at=START + timedelta(seconds=second), access_id=f"r-{second}"))
+
+    assert [each.access_id for each in on.access_log.since(START)] == ["r-0"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"actor_id": "x"},
+        {"actor_tenant_id": "nuri"},
+        {"role": "x"},
+        {"subject_id": "x"},
+        {"what": "x"},
+        {"purpose": "x"},
+    ],
+)
+def test_another_reader_subject_or_purpose_is_another_line(on: Adapters, changes: dict[str, str]):
+    on.access_log.record(access())
+    on.access_log.record(access(**changes))
+
+    assert len(on.access_log.since(START)) == 2
+
+
+def test_the_log_is_read_from_a_moment_on(on: Adapters):
+    on.access_log.record(access())
+
+    assert on.access_log.since(START + timedelta(minutes=1)) == []
+
+
+def test_a_tenants_log_is_its_own(cloud: World):
+    one, other = cloud.adapters_for(cloud.tenant()), cloud.adapters_for(cloud.tenant())
+    one.access_log.record(access())
+
+    assert other.access_log.since(START) == []
+
+
+def test_a_phone_that_registers_twice_has_one_endpoint(on: Adapters):
+    token = f"token-{uuid4().hex}"
+
+    assert on.devices.endpoint("p-1", token) == on.devices.endpoint("p-1", token)
+
+
+def test_a_token_that_was_another_phones_is_this_ones_now(on: Adapters):
+    token = f"token-{uuid4().hex}"
+
+    assert on.devices.endpoint("p-1", token) == on.devices.endpoint("p-2", token)
