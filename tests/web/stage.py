@@ -1,45 +1,73 @@
 """Scenes for the screens, each made through the API and the radio as people and things would make it."""
 
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from events.simulator.play import Play
 from events.simulator.scenario import load
-from shared.domain.places import Child
+from shared.domain.geo import distance_m
 from tests.web.world import World
 
 COLOURS = ("yellow", "pink", "green", "blue", "red", "navy", "white", "purple")
-SHORT_S = 14.0
 
 
 @dataclass
 class Scene:
-    """A world with an outing. others: what further steps left behind, by name."""
+    """A world with a running outing of its first daycare."""
 
     world: World
-    teacher: str = "teacher-1-garam"
-    outing: dict[str, Any] = field(default_factory=dict)
+    teacher: str
+    outing: dict[str, Any]
+    beacons: dict[str, str] = field(default_factory=dict)
     play: Play | None = None
+    seq: Iterator[int] = field(default_factory=lambda: count(1))
+
+    @property
+    def tenant_id(self) -> str:
+        return self.teacher.rsplit("-", 1)[1]
 
     @property
     def outing_id(self) -> str:
         return str(self.outing["outing_id"])
 
-    def children(self) -> list[Child]:
-        """The consented children of the teacher's daycare, in roster order."""
-        assert self.play is not None
-        return list(self.play.cast.children.values())
+    def child(self, nth: int) -> dict[str, Any]:
+        """The nth child of the outing, from 0."""
+        return dict(self.outing["members"][nth])
 
-    def report(self, nth: int, **more: Any) -> dict[str, Any]:
-        """The teacher reports the nth child of the outing; the case."""
-        child_id = self.outing["members"][nth]["child_id"]
-        body = {"child_id": child_id, **more}
+    def report(self, nth: int = 0, **more: Any) -> dict[str, Any]:
+        """The teacher reports the nth child; the case."""
+        body = {"child_id": self.child(nth)["child_id"], **more}
         return dict(self.world.call(self.teacher, "POST", "cases", body)["case"])
 
+    def together(self, *, but: Container[int] = (), near: Container[int] = ()) -> "Scene":
+        """Every phone hears everybody `but` some; three poles hear those `near` them; every pole lives."""
+        self.world.clock.forward(2)
+        city, now_ms = self.world.city, round(self.world.clock.now().timestamp() * 1000)
+        place = next(place for place in city.places if place.tenant_id == self.tenant_id)
+        at = city.plane.to_latlon(place.x_m, place.y_m)
+        ids = [self.beacons[member["child_id"]] for member in self.outing["members"]]
+        for phone in self.outing["phones"]:
+            heard = [[beacon, 500, -58, 3] for n, beacon in enumerate(ids) if n not in but]
+            fix = [at.lat_deg, at.lon_deg, 6, 400]
+            self._says(phone["phone_id"], now_ms, heard, fix=fix)
+        scanners = sorted(city.scanners[self.tenant_id], key=lambda s: distance_m(s.at, at))
+        for rank, scanner in enumerate(scanners):
+            poles = [[beacon, 300, -70 - 4 * rank, 2] for n, beacon in enumerate(ids) if n in near and rank < 3]
+            self._says(scanner.scanner_id, now_ms, poles)
+        return self
 
-def outing(world: World, *, children: int = 6, status: str = "Actual", tenant_id: str = "garam") -> Scene:
-    """A teacher of the first daycare starts an outing; nothing has been heard yet."""
-    teacher = f"teacher-1-{tenant_id}"
+    def _says(self, thing: str, sent: int, heard: list[list[Any]], **more: Any) -> None:
+        payload = {"v": 1, "sent": sent, "seq": next(self.seq), "s": heard, **more}
+        self.world.hear(self.tenant_id, thing, payload)
+
+
+def outing(
+    world: World, *, children: int = 4, status: str = "Actual", tenant_id: str = "garam", daycare: int = 0
+) -> Scene:
+    """A teacher of a daycare starts an outing; nothing has been heard yet."""
+    teacher = f"teacher-{daycare + 1}-{tenant_id}"
     roster = world.call(teacher, "GET", "children")["children"]
     coming = [child for child in roster if child["consent"]][:children]
     members = [
@@ -55,7 +83,8 @@ def outing(world: World, *, children: int = 6, status: str = "Actual", tenant_id
         for n, child in enumerate(coming)
     ]
     told = world.call(teacher, "POST", "outings", {"members": members, "status": status})
-    return Scene(world, teacher, told["outing"])
+    beacons = {child.child_id: child.beacon_id for child in world.city.children[tenant_id]}
+    return Scene(world, teacher, told["outing"], beacons)
 
 
 def heard(scene: Scene, *, scenario: str = "runs_to_the_road", from_s: float, until_s: float) -> Scene:

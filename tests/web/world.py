@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
@@ -50,11 +51,16 @@ class RunningClock:
         self._ahead += timedelta(seconds=seconds)
 
 
+@cache
+def _city(spec: CitySpec, seed: int) -> City:
+    return City.build(spec, seed)
+
+
 class World:
     """One city, its people, and everything that was asked of it."""
 
     def __init__(self, spec: CitySpec | None = None, seed: int = 7) -> None:
-        self.city = City.build(spec or CitySpec.demo(), seed)
+        self.city = _city(spec or CitySpec.demo(), seed)
         self.clock = RunningClock(datetime(2026, 5, 14, 1, 30, tzinfo=UTC))
         self.cloud = MemoryCloud(self.clock)
         self.on: Callable[[str], Adapters] = memory_adapters(self.cloud)
@@ -72,16 +78,15 @@ class World:
         )
 
     def _people(self) -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
-        """operator-garam, operator2-garam, wall-garam, admin-garam, … and teacher-1-garam of its first daycare."""
+        """operator-garam, operator2-garam, wall-garam, admin-garam, and teacher-N-garam of its Nth daycare."""
         names = {"operator": "박관제", "operator2": "최관제", "wall": "상황판", "admin": "관리자"}
         for tenant in self.city.tenants:
             slug = tenant.tenant_id
             for who, name in names.items():
                 yield f"{who}-{slug}", self._person(f"{who}-{slug}", name, slug, who.rstrip("2"), "")
-            facility = self.city.facilities[slug][0].facility_id
-            for n, phone in enumerate(self.city.phones[slug][:2], start=1):
+            for n, facility in enumerate(self.city.facilities[slug], start=1):
                 user = f"teacher-{n}-{slug}"
-                yield user, self._person(user, phone.teacher, slug, "teacher", facility)
+                yield user, self._person(user, f"선생님 {n}", slug, "teacher", facility.facility_id)
 
     def _person(
         self, user: str, name: str, tenant_id: str, group: str, facility: str
@@ -209,7 +214,7 @@ class _Requests(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_PUT = _serve
+    do_GET = do_POST = do_PUT = _serve  # noqa: N815 - the standard library's names
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """The tests read `world.asked` instead."""

@@ -339,7 +339,7 @@ function Cameras({ desk, item, detail, camera, onCamera }) {
           ${one.reason && has(`camera.${one.reason.code}`) && html`<p class="muted">${t(`camera.${one.reason.code}`, one.reason.params)}</p>`}
           <div class="row marks">${MARKS.map(
             (name, k) => html`<button key=${name} aria-pressed=${marked === name}
-              aria-label=${`${one.name} ${t(`console.mark.${name}`)}`} onClick=${() => mark(one, name)}>
+              aria-label=${`${k + 1} ${t(`console.mark.${name}`)} ${one.name}`} onClick=${() => mark(one, name)}>
               <kbd>${k + 1}</kbd> ${t(`console.mark.${name}`)}
             </button>`,
           )}</div>
@@ -369,7 +369,7 @@ function Timeline({ detail }) {
   const lines = [...(detail?.timeline ?? [])].reverse()
   return html`<section aria-labelledby="timeline-title">
     <h3 id="timeline-title">${t('console.timeline')}</h3>
-    <ol class="timeline" role="log" aria-live="off">${lines.map(
+    <ol class="timeline">${lines.map(
       (line) => html`<li key=${line.seq}>
         <time>${clockText(new Date(line.at))}</time>
         <span>${sentence(line)}${line.params?.late ? html` <span class="late">${t('console.late')}</span>` : ''}</span>

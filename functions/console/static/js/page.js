@@ -1,6 +1,6 @@
 // What every page shares: language, sign-in, and the pieces that look alike.
 
-import { html, useEffect, useRef, useState } from '../vendor/htm-preact-3.1.1.js'
+import { html, useEffect, useLayoutEffect, useRef, useState } from '../vendor/htm-preact-3.1.1.js'
 import { has, language, speak, t } from './i18n.js'
 
 export function problemText(problem) {
@@ -57,7 +57,7 @@ export function SignIn({ session, title, onDone, onLanguage }) {
 
 export function Dialog({ title, onClose, children, danger = false }) {
   const node = useRef(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     const from = document.activeElement
     node.current.showModal()
     return () => from?.isConnected && from.focus()

@@ -1,0 +1,48 @@
+"""One browser for all, one world per test, and no page may complain."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from functions.console import handler
+from shared.observability import logger
+from tests.web.browser import NoBrowser, Screens, launched
+from tests.web.world import World, serving
+
+MUTANT = "JIKIMI_WEB_STATIC"
+"""Where `tests.web.mutants` puts a deliberately broken copy of the static files."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static() -> None:
+    logger.setLevel("CRITICAL")
+    if MUTANT in os.environ:
+        handler._STATIC = Path(os.environ[MUTANT])
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    try:
+        with launched() as found:
+            yield found
+    except NoBrowser as reason:
+        pytest.skip(f"no browser: {reason}")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def screens(browser: Browser, world: World) -> Iterator[Screens]:
+    with serving(world) as url:
+        opened = Screens(browser, world, url)
+        yield opened
+        opened.close()
+    assert opened.faults == []
+
+
