@@ -90,6 +90,11 @@ class Quarantined:
 class Tracking(Protocol):
     """A tenant's beacons, phones, scanner heartbeats and quarantine."""
 
+    @property
+    def write_units(self) -> int:
+        """Write units spent through this adapter, by size; a write that lost its condition costs too."""
+        ...
+
     def tracks(self, beacon_ids: Collection[str]) -> dict[str, Track]:
         """Stored tracks; a beacon never stored comes back empty with version 0."""
         ...

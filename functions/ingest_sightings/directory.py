@@ -123,6 +123,13 @@ class Directory:
         by_beacon = {m.beacon_id: outing for outing in running for m in outing.members}
         return Running({outing.outing_id: outing for outing in running}, by_beacon)
 
+    def consents(self, beacon_id: str, now: datetime) -> bool:
+        try:
+            self.check_consent(beacon_id, now)
+        except Rejected:
+            return False
+        return True
+
     def _fresh(self, key: tuple[str, str], keep_s: float, load: Callable[[], T]) -> T:
         now = self._on.clock.now()
         kept = self._kept.get(key)

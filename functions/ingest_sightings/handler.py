@@ -18,7 +18,7 @@ def lambda_handler(event: dict[str, Any], _: Any, on: On = adapters_for) -> dict
 def _count(report: Report, messages: int) -> None:
     metrics.add_metric("SightingsStored", MetricUnit.Count, report.stored)
     metrics.add_metric("MessagesQuarantined", MetricUnit.Count, report.quarantined)
-    for lag_ms in report.received_lag_ms:
+    for lag_ms in report.sent_lag_ms:
         metrics.add_metric("StoredLag", MetricUnit.Milliseconds, lag_ms)
     count_by("SightingsDropped", "reason", report.dropped)
     count_by("PushesMade", "outcome", report.pushes)
@@ -27,11 +27,13 @@ def _count(report: Report, messages: int) -> None:
         messages=messages,
         failed=len(report.failed),
         quarantined=report.quarantined,
+        sightings=report.sightings,
         stored=report.stored,
         dropped=dict(report.dropped),
         normalised=report.normalised,
         pushes=dict(report.pushes),
         news=report.news,
+        write_units=report.write_units,
         sent_lag_ms=report.sent_lag_ms,
         received_lag_ms=report.received_lag_ms,
     )

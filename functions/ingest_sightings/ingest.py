@@ -25,15 +25,21 @@ On = Callable[[str], Adapters]
 
 @dataclass(slots=True)
 class Report:
-    """What a batch came to: for the log line and the metrics. Lags are wall milliseconds."""
+    """What a batch came to: for the log line and the metrics.
+
+    sent_lag_ms, received_lag_ms: per message, from `sent` and from IoT's receipt until all was written,
+    in milliseconds of the wall clock. write_units: of the tracking table, by size.
+    """
 
     failed: set[str] = field(default_factory=set)
     quarantined: int = 0
+    sightings: int = 0
     stored: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     normalised: int = 0
     pushes: Counter[str] = field(default_factory=Counter)
     news: int = 0
+    write_units: int = 0
     sent_lag_ms: list[int] = field(default_factory=list)
     received_lag_ms: list[int] = field(default_factory=list)
 
@@ -46,9 +52,11 @@ def ingest(records: Iterable[Mapping[str, Any]], on: On) -> Report:
     for tenant_id, mine in arrived.items():
         adapters = on(tenant_id)
         directory = directory_of(adapters)
+        units = adapters.tracking.write_units
         done = record(adapters, directory, mine)
+        report.write_units += adapters.tracking.write_units - units
         report.failed |= done.failed
-        report.pushes.update(sound(adapters, directory, done.said))
+        report.pushes.update(sound(adapters, directory, done))
         report.news += tell_cases(adapters, directory, done.tracks.values())
         show(adapters, directory, done, mine.reported_ms)
     _heartbeats(readings, on)
@@ -104,6 +112,7 @@ def _sort(reading: Reading, on: On, arrived: dict[str, Arrived], report: Report)
     """Put each sighting that may be collected with its owner; count the others by reason."""
     own = directory_of(on(reading.tenant_id))
     report.normalised += reading.normalised
+    report.sightings += len(reading.heard)
     if reading.is_phone:
         mine = arrived.setdefault(reading.tenant_id, Arrived())
         mine.reported_ms[reading.thing].append(reading.sent_ms)

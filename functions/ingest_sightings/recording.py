@@ -2,24 +2,32 @@
 
 Windows and phones' reports are unions, and everything else is derived from them, so the final state does
 not depend on order, duplicates or batches. Proximity needs a child's window *and* the phones' reports,
-which are different items. What keeps it true under concurrent writers is one order of steps: tracks are
-read before phones, phones are written before tracks, and a batch that changes a phone writes every track
-that depends on it. Whoever writes a track last has then seen every report, and whoever has not loses.
+which are different items, and writers run at once. So phones are written first; then tracks are read,
+then phones, tracks whose state changed are written, and phones are looked at once more: who judged by
+reports that were overtaken meanwhile judges again. Whoever writes a report last sees every track written
+before it, and whoever writes a track after it sees the report.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from functions.ingest_sightings.directory import Directory
 from shared.adapters.wiring import Adapters
 from shared.domain.departure import assess_departure
-from shared.domain.errors import Rejected
-from shared.domain.outing import Member, Outing
+from shared.domain.outing import Outing
 from shared.domain.position import track as located
 from shared.domain.proximity import proximity
 from shared.domain.sighting import Sighting, merge
-from shared.domain.watching import Alert, Fix, answered_ms, merge_reports, next_alarm, watched_until_ms
+from shared.domain.watching import (
+    Alert,
+    Fix,
+    answered_ms,
+    merge_reports,
+    next_alarm,
+    stopped,
+    watched_until_ms,
+)
 from shared.observability import logger
 from shared.ports import PhoneTrack, Track
 
@@ -48,11 +56,16 @@ class Said:
 
 @dataclass(slots=True)
 class Recorded:
-    """What became of it. failed: messages to deliver again. changed: outings where a level changed."""
+    """What became of it.
+
+    tracks: as they are stored now, changed or not. stopped: phones that fell silent. changed: outings where
+    a level changed. failed: messages to deliver again.
+    """
 
     tracks: dict[str, Track] = field(default_factory=dict)
     phones: dict[str, PhoneTrack] = field(default_factory=dict)
     said: list[Said] = field(default_factory=list)
+    stopped: list[tuple[Outing, PhoneTrack]] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
 
@@ -60,68 +73,92 @@ class Recorded:
 def record(on: Adapters, directory: Directory, arrived: Arrived) -> Recorded:
     """Store what arrived for this tenant. Messages whose parts could not be stored are in `failed`."""
     done = Recorded()
-    now = on.clock.now()
+    _store_phones(on, arrived, done)
     touched = _touched(directory, arrived)
-    depends = {m.beacon_id for o in touched for m in o.members if _collected(directory, m, on)}
-    beacons, phones = set(arrived.heard) | depends, set(arrived.reported_ms)
+    now = on.clock.now()
+    silent = {m.beacon_id for o in touched for m in o.members if directory.consents(m.beacon_id, now)}
+    beacons = set(arrived.heard) | silent
     for _ in range(ROUNDS):
-        if not beacons and not phones:
+        if not beacons:
             break
-        tracks = on.tracking.tracks(sorted(beacons))
-        outings = {beacon_id: directory.outing_of(beacon_id) for beacon_id in beacons}
-        watching = phones | {phone_id for o in outings.values() if o for phone_id in o.phones}
-        stored = on.tracking.phone_tracks(sorted(watching))
-        merged = {each: _merged(stored[each], arrived) for each in stored}
-        changed = [phone for phone in merged.values() if phone != stored[phone.phone_id]]
-        phones = set(on.tracking.save(changed, now=now)) if changed else set()
-        done.phones |= {each: phone for each, phone in merged.items() if each not in phones}
-
-        after: list[Track] = []
-        said: dict[str, Said] = {}
-        waiting = set()
-        for beacon_id, before in tracks.items():
-            outing = outings[beacon_id]
-            if outing and not phones.isdisjoint(outing.phones):
-                waiting.add(beacon_id)  # judged once its phones are stored
-                continue
-            try:
-                track, saying = _derived(before, arrived.heard.get(beacon_id, ()), directory, outing, merged)
-            except Exception:  # noqa: BLE001 - one beacon's fault must not hold up the others; it is not swallowed
-                logger.exception("sightings not recorded", beacon_id=beacon_id)
-                done.failed |= _concerned(arrived, beacon_id, outing)
-                continue
-            depends_on_changed = outing and any(p.phone_id in outing.phones for p in changed)
-            if track != before or depends_on_changed:
-                after.append(track)
-                if saying:
-                    said[beacon_id] = saying
-        lost = set(on.tracking.save(after, now=now)) if after else set()
-        for track in after:
-            if track.beacon_id not in lost:
-                _note(done, tracks[track.beacon_id], track, said.get(track.beacon_id))
-        beacons = waiting | lost
-    for each in beacons | phones:
-        done.failed |= _concerned(arrived, each, directory.outing_of(each))
+        beacons = _store_tracks(on, directory, arrived, done, beacons)
+    for beacon_id in beacons:
+        done.tracks.pop(beacon_id, None)
+        done.failed |= _concerned(arrived, beacon_id, directory.outing_of(beacon_id))
+    _mark_stopped(on, directory, touched, done)
     return done
+
+
+def _store_phones(on: Adapters, arrived: Arrived, done: Recorded) -> None:
+    waiting = set(arrived.reported_ms)
+    for _ in range(ROUNDS):
+        if not waiting:
+            return
+        stored = on.tracking.phone_tracks(sorted(waiting))
+        merged = [
+            merge_reports(phone, arrived.reported_ms[each], arrived.fixes[each])
+            for each, phone in stored.items()
+        ]
+        changed = [phone for phone in merged if phone != stored[phone.phone_id]]
+        waiting = set(on.tracking.save(changed, now=on.clock.now())) if changed else set()
+    for phone_id in waiting:
+        done.failed |= arrived.messages[phone_id]
+
+
+def _store_tracks(
+    on: Adapters, directory: Directory, arrived: Arrived, done: Recorded, beacons: set[str]
+) -> set[str]:
+    """One round over these beacons. Returns those to go over again: overtaken, or judged by old reports."""
+    before = on.tracking.tracks(sorted(beacons))
+    outings = {beacon_id: directory.outing_of(beacon_id) for beacon_id in beacons}
+    watching = sorted({phone_id for outing in outings.values() if outing for phone_id in outing.phones})
+    phones = on.tracking.phone_tracks(watching) if watching else {}
+    done.phones |= phones
+    derived: list[tuple[Track, Said | None]] = []
+    for beacon_id, track in before.items():
+        try:
+            after, said = _derived(
+                track, arrived.heard.get(beacon_id, ()), directory, outings[beacon_id], phones
+            )
+        except Exception:  # noqa: BLE001 - one beacon's fault must not hold up the others, nor be swallowed
+            logger.exception("sightings not recorded", beacon_id=beacon_id)
+            done.failed |= _concerned(arrived, beacon_id, outings[beacon_id])
+            continue
+        done.tracks[beacon_id] = after
+        if after != track:
+            derived.append((after, said))
+    if not derived:
+        return set()
+    lost = set(on.tracking.save([track for track, _ in derived], now=on.clock.now()))
+    for track, said in derived:
+        if track.beacon_id not in lost:
+            _note(done, before[track.beacon_id], track, said)
+    newest = on.tracking.phone_tracks(watching) if watching else {}
+    moved = {each for each in newest if newest[each].version != phones[each].version}
+    return lost | {
+        track.beacon_id
+        for track, _ in derived
+        if (outing := outings[track.beacon_id]) and not moved.isdisjoint(outing.phones)
+    }
+
+
+def _mark_stopped(on: Adapters, directory: Directory, touched: Sequence[Outing], done: Recorded) -> None:
+    """Phones that fell silent while others of their outing report, marked so that one writer tells."""
+    policy = directory.tenant().policy
+    for outing in touched:
+        group = {phone_id: done.phones[phone_id] for phone_id in outing.phones if phone_id in done.phones}
+        now_ms = watched_until_ms(group.values())
+        if now_ms is None or len(group) < len(outing.phones):
+            continue
+        found = stopped(outing, group, policy, now_ms=now_ms)
+        lost = on.tracking.save(found, now=on.clock.now()) if found else []
+        done.stopped += [(outing, phone) for phone in found if phone.phone_id not in lost]
 
 
 def _touched(directory: Directory, arrived: Arrived) -> list[Outing]:
     """Running outings one of whose phones reported: all their children are judged anew."""
     found = {o.outing_id: o for phone_id in arrived.reported_ms for o in directory.outings_of_phone(phone_id)}
     return list(found.values())
-
-
-def _collected(directory: Directory, member: Member, on: Adapters) -> bool:
-    try:
-        directory.check_consent(member.beacon_id, on.clock.now())
-    except Rejected:
-        return False
-    return True
-
-
-def _merged(phone: PhoneTrack, arrived: Arrived) -> PhoneTrack:
-    reported_ms = arrived.reported_ms.get(phone.phone_id, ())
-    return merge_reports(phone, reported_ms, arrived.fixes.get(phone.phone_id, ()))
 
 
 def _derived(
@@ -154,14 +191,14 @@ def _derived(
         answered_ms=answered_ms(member),
         now_ms=now_ms,
     )
-    near = round(proximity(child, group, reach_m=policy.reach_m, now_ms=now_ms), 2)
+    # Tenths: finer is noise, and every change is a write.
+    near = round(proximity(child, group, reach_m=policy.reach_m, now_ms=now_ms), 1)
     alarm, alert = next_alarm(before.alarm, departure, outing, policy, now_ms=now_ms)
     said = Said(alert, outing, member.child_id, now_ms) if alert else None
     return replace(after, proximity=near, alarm=alarm), said
 
 
 def _note(done: Recorded, before: Track, after: Track, said: Said | None) -> None:
-    done.tracks[after.beacon_id] = after
     if said:
         done.said.append(said)
     if before.alarm.get("level") != after.alarm.get("level"):

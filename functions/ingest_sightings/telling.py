@@ -4,7 +4,8 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from functions.ingest_sightings.directory import Directory
-from functions.ingest_sightings.recording import Recorded, Said
+from functions.ingest_sightings.recording import Recorded
+from shared.adapters.alerts import tell_child, tell_stopped
 from shared.adapters.clock import from_epoch_ms
 from shared.adapters.wiring import Adapters
 from shared.domain.case import Evidence, Kind, add_evidence, system
@@ -13,7 +14,7 @@ from shared.domain.outing import Outing
 from shared.domain.position import Fix
 from shared.domain.watching import watched_until_ms
 from shared.observability import logger
-from shared.ports import Group, Message, Track
+from shared.ports import Group, Track
 
 NEWS_EVERY = timedelta(seconds=5)
 """Event time between two pieces of evidence of one case: a track, not a flood."""
@@ -21,24 +22,16 @@ _ATTEMPTS = 4
 _STATES = {"departed": 2, "warned": 1}  # on the live picture; 0 with, 3 unknown
 
 
-def sound(on: Adapters, directory: Directory, said: Collection[Said]) -> list[str]:
-    """Push each alarm to every phone of its outing. Returns the outcomes, one per phone."""
+def sound(on: Adapters, directory: Directory, done: Recorded) -> list[str]:
+    """Push every alarm to the phones it concerns. Returns the outcomes, one per phone."""
     outcomes = []
-    for each in said:
-        for phone_id in each.outing.phones:
-            phone = directory.phone(phone_id)
-            if phone is None or not phone.endpoint:
-                outcomes.append("no-endpoint")
-                continue
-            key = f"{each.outing.outing_id}:{each.child_id}:{each.alert}:{each.at_ms}:{phone_id}"
-            body = {
-                "code": each.alert.value,
-                "tenant": on.tenant_id,
-                "outing": each.outing.outing_id,
-                "child": each.child_id,
-            }
-            message = Message("push", phone.endpoint, key, each.outing.status.value, body)
-            outcomes.append(on.push.send(message).outcome)
+    for said in done.said:
+        phones = [phone for each in said.outing.phones if (phone := directory.phone(each))]
+        outcomes += tell_child(
+            on, said.outing, said.alert, child_id=said.child_id, at_ms=said.at_ms, phones=phones
+        )
+    for outing, silent in done.stopped:
+        outcomes += tell_stopped(on, outing, silent)
     return outcomes
 
 
@@ -88,7 +81,8 @@ def _tell_case(on: Adapters, case_id: str, fix: Fix) -> bool:
 
 def _group(outing: Outing, done: Recorded) -> Group | None:
     phones = [done.phones[phone_id] for phone_id in outing.phones if phone_id in done.phones]
-    newest = max((phone.fixes[-1] for phone in phones if phone.fixes), default=None)
+    fixes = [phone.fixes[-1] for phone in phones if phone.fixes]
+    newest = max(fixes, key=lambda fix: (fix[0], -fix[2]), default=None)  # of one instant, the surer
     if newest is None or watched_until_ms(phones) is None:
         return None
     tracks = [done.tracks[m.beacon_id] for m in outing.members if m.beacon_id in done.tracks]

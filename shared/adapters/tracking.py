@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from shared.adapters.memory import MemoryCloud
-from shared.adapters.tables import Item, from_item, to_attribute, to_item
+from shared.adapters.tables import Item, from_item, to_attribute, to_item, write_units
 from shared.domain.geo import Ellipse, LatLon
 from shared.domain.position import Fix, Shape
 from shared.domain.sighting import WINDOW_MAX, Sighting, Window
@@ -108,7 +108,8 @@ def _place(s: Sighting) -> tuple[int, int, int]:
 # --- items ---------------------------------------------------------------------------------------
 
 
-def _track_values(track: Track | PhoneTrack, now: datetime) -> Item:
+def _item(tenant_id: str, track: Track | PhoneTrack, now: datetime) -> Item:
+    kind = "beacon" if isinstance(track, Track) else "phone"
     values: Item
     if isinstance(track, Track):
         values = {
@@ -126,7 +127,13 @@ def _track_values(track: Track | PhoneTrack, now: datetime) -> Item:
             ],
             "told_ms": track.told_ms,
         }
-    return {**values, "version": track.version + 1, "ttl": math.ceil((now + KEPT).timestamp())}
+    return {
+        "pk": f"{tenant_id}#{kind}#{_id(track)}",
+        "sk": "window",
+        **values,
+        "version": track.version + 1,
+        "ttl": math.ceil((now + KEPT).timestamp()),
+    }
 
 
 def _track(beacon_id: str, item: Item | None) -> Track:
@@ -217,6 +224,7 @@ class DynamoTracking:
         self._tenant_id = tenant_id
         self._table = table_name
         self._dynamodb = dynamodb
+        self.write_units = 0
 
     def tracks(self, beacon_ids: Collection[str]) -> dict[str, Track]:
         items = self._get(f"beacon#{beacon_id}" for beacon_id in beacon_ids)
@@ -229,7 +237,9 @@ class DynamoTracking:
     def save(self, tracks: Sequence[Track | PhoneTrack], *, now: datetime) -> list[str]:
         lost: list[str] = []
         for chunk in _chunks(tracks, _STATEMENTS_MAX):
-            codes = self._execute([self._save_statement(track, now) for track in chunk])
+            items = [_item(self._tenant_id, track, now) for track in chunk]
+            self.write_units += sum(map(write_units, items))
+            codes = self._execute([self._conditional(item, item["version"] - 1) for item in items])
             # A busy one was not stored either: the caller reads it again and tries once more.
             lost += [_id(track) for track, code in zip(chunk, codes, strict=True) if code]
         return lost
@@ -244,14 +254,14 @@ class DynamoTracking:
                 for scanner_id, at_ms in chunk
             ]
             codes = self._execute(newer)
-            first = [each for each, code in zip(chunk, codes, strict=True) if code in _LOST]
-            if first:  # never seen before, or already newer: then the insert loses too, and may
-                self._execute(
-                    [
-                        self._insert({"pk": self._pk("heartbeat"), "sk": scanner_id, "seen_ms": at_ms})
-                        for scanner_id, at_ms in first
-                    ]
-                )
+            first = [
+                self._insert({"pk": self._pk("heartbeat"), "sk": scanner_id, "seen_ms": at_ms})
+                for (scanner_id, at_ms), code in zip(chunk, codes, strict=True)
+                if code in _LOST  # never seen before, or already newer: then the insert loses too, and may
+            ]
+            self.write_units += len(newer) + len(first)
+            if first:
+                self._execute(first)
 
     def heartbeats(self) -> dict[str, int]:
         return {item["sk"]: item["seen_ms"] for item in self._query("heartbeat")}
@@ -259,8 +269,9 @@ class DynamoTracking:
     def quarantine(self, messages: Sequence[Quarantined], *, now: datetime) -> None:
         pk = self._pk("quarantine")
         by_key = {_quarantine_key(message): _quarantine_values(message, now) for message in messages}
-        items = [to_item({"pk": pk, "sk": sk, **values}) for sk, values in by_key.items()]
-        self._write([{"PutRequest": {"Item": item}} for item in items])
+        items = [{"pk": pk, "sk": sk, **values} for sk, values in by_key.items()]
+        self.write_units += sum(map(write_units, items))
+        self._write([{"PutRequest": {"Item": to_item(item)}} for item in items])
 
     def quarantined(self, limit: int = 100) -> Sequence[Quarantined]:
         newest = self._query("quarantine", ScanIndexForward=False)
@@ -311,14 +322,14 @@ class DynamoTracking:
             else:
                 raise TimeoutError("the tracking table did not take the whole batch")
 
-    def _save_statement(self, track: Track | PhoneTrack, now: datetime) -> dict[str, Any]:
-        pk = self._pk(f"{'beacon' if isinstance(track, Track) else 'phone'}#{_id(track)}")
-        values = _track_values(track, now)
-        if track.version == 0:
-            return self._insert({"pk": pk, "sk": "window", **values})
+    def _conditional(self, item: Item, version: int) -> dict[str, Any]:
+        """Store the item if the stored one still has this version; 0: if there is none."""
+        if version == 0:
+            return self._insert(item)
+        values = {name: value for name, value in item.items() if name not in ("pk", "sk")}
         assignments = " ".join(f'SET "{name}"=?' for name in values)
         where = 'WHERE "pk"=? AND "sk"=? AND "version"=?'
-        return self._statement(f"{assignments} {where}", [*values.values(), pk, "window", track.version])
+        return self._statement(f"{assignments} {where}", [*values.values(), item["pk"], item["sk"], version])
 
     def _insert(self, values: Item) -> dict[str, Any]:
         fields = ", ".join(f"'{name}': ?" for name in values)
@@ -352,6 +363,7 @@ class MemoryTracking:
     def __init__(self, tenant_id: str, world: MemoryCloud) -> None:
         self._tenant_id = tenant_id
         self._items: dict[tuple[str, str], Item] = world.table("tracking")
+        self.write_units = 0
 
     def tracks(self, beacon_ids: Collection[str]) -> dict[str, Track]:
         return {each: _track(each, self._items.get(self._key("beacon", each))) for each in beacon_ids}
@@ -362,18 +374,21 @@ class MemoryTracking:
     def save(self, tracks: Sequence[Track | PhoneTrack], *, now: datetime) -> list[str]:
         lost: list[str] = []
         for track in tracks:
-            key = self._key("beacon" if isinstance(track, Track) else "phone", _id(track))
+            item = _item(self._tenant_id, track, now)
+            key = item["pk"], item["sk"]
+            self.write_units += write_units(item)
             stored = self._items.get(key)
             if (stored["version"] if stored else 0) != track.version:
                 lost.append(_id(track))
             else:
-                self._items[key] = from_item(to_item(_track_values(track, now)))
+                self._items[key] = from_item(to_item(item))
         return lost
 
     def heartbeat(self, seen_ms: Mapping[str, int]) -> None:
         for scanner_id, at_ms in seen_ms.items():
             stored = self._items.setdefault((f"{self._tenant_id}#heartbeat", scanner_id), {"seen_ms": 0})
             stored["seen_ms"] = max(stored["seen_ms"], at_ms)
+            self.write_units += 1
 
     def heartbeats(self) -> dict[str, int]:
         return {sk: item["seen_ms"] for sk, item in self._partition("heartbeat")}
@@ -382,6 +397,7 @@ class MemoryTracking:
         for message in messages:
             key = f"{self._tenant_id}#quarantine", _quarantine_key(message)
             self._items[key] = _quarantine_values(message, now)
+            self.write_units += write_units(self._items[key])
 
     def quarantined(self, limit: int = 100) -> Sequence[Quarantined]:
         return [_quarantined(item) for _, item in reversed(self._partition("quarantine"))][:limit]

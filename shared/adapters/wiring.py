@@ -5,7 +5,7 @@ Everything is built on first use, so a function pays only for what it touches.
 # ruff: noqa: PLC0415 - imports wait for first use: that is what this file is for
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Protocol
@@ -304,6 +304,13 @@ def _environment() -> Environment:
 def adapters_for(tenant_id: str) -> Adapters:
     """The tenant's adapters in this process, built once."""
     return AwsAdapters(tenant_id, _environment())
+
+
+def tenant_ids() -> Sequence[str]:
+    """Every tenant there is, for what sweeps over all of them."""
+    from shared.adapters.tenants import stored_tenants
+
+    return stored_tenants(_environment().registry_table, client("dynamodb"))
 
 
 def memory_adapters(world: MemoryCloud) -> Callable[[str], Adapters]:

@@ -1,0 +1,78 @@
+"""One sweep over a tenant: what fell silent, and what is past its time."""
+
+from dataclasses import dataclass, replace
+
+from shared.adapters.alerts import tell_stopped
+from shared.adapters.clock import epoch_ms
+from shared.adapters.wiring import Adapters
+from shared.domain.outing import Outing
+from shared.domain.watching import stopped
+
+DARK_AFTER_MS = 60_000
+"""Without a heartbeat this long a scanner's silence is no evidence (FIELD AT-2.6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep found. dark: scanners that are dark now; turned: that went dark or came back."""
+
+    phones_stopped: int
+    dark: int
+    scanners: int
+    turned: int
+    expired: int
+
+
+def sweep(on: Adapters) -> Swept:
+    """Tell of phones that stopped, mark scanners dark or back, end what is past its time."""
+    phones_stopped = sum(_tell_stopped(on, outing) for outing in on.outings.running())
+    dark, scanners, turned = _mark_dark(on)
+    return Swept(phones_stopped, dark, scanners, turned, _end_overdue(on))
+
+
+def _tell_stopped(on: Adapters, outing: Outing) -> int:
+    """Mark the outing's silent phones as told, then tell: of two sweeps at once only one tells."""
+    now = on.clock.now()
+    phones = on.tracking.phone_tracks(outing.phones)
+    found = stopped(outing, phones, on.registry.tenant().policy, now_ms=epoch_ms(now))
+    lost = on.tracking.save(found, now=now) if found else []
+    mine = [phone for phone in found if phone.phone_id not in lost]
+    for phone in mine:
+        tell_stopped(on, outing, phone)
+    if mine:
+        on.live.tell("outing", outing.outing_id, outing.version)
+    return len(mine)
+
+
+def _mark_dark(on: Adapters) -> tuple[int, int, int]:
+    """The registry's flag by the heartbeats. Returns (dark, all, turned)."""
+    now_ms, seen_ms = epoch_ms(on.clock.now()), on.tracking.heartbeats()
+    scanners = on.registry.scanners()
+    judged = [
+        replace(each, dark=now_ms - seen_ms.get(each.scanner_id, 0) >= DARK_AFTER_MS) for each in scanners
+    ]
+    turned = [after for before, after in zip(scanners, judged, strict=True) if before != after]
+    if turned:
+        on.registry.put(*turned)
+    for each in turned:
+        on.live.tell("scanner", each.scanner_id, 0)
+    return sum(each.dark for each in judged), len(judged), len(turned)
+
+
+def _end_overdue(on: Adapters) -> int:
+    """Stop listening for what is past its time, and wake the cases whose shares are.
+
+    A share past `until` grants nothing from that second on; the case's workflow only writes it down.
+    """
+    now = on.clock.now()
+    over = [each for each in on.watch_list.entries() if each.until and each.until <= now]
+    for each in over:
+        on.watch_list.remove(each.beacon_id)
+    late = [case.case_id for case in on.cases.open_cases() if _has_late_share(on, case.case_id)]
+    for case_id in late:
+        on.workflow.wake(case_id)
+    return len(over) + len(late)
+
+
+def _has_late_share(on: Adapters, case_id: str) -> bool:
+    return any(share.is_open and share.until <= on.clock.now() for share in on.shares.of_case(case_id))
