@@ -31,7 +31,8 @@ class Air:
     """The truth of the radio. dB, dBm, metres, seconds.
 
     p0_dbm: mean at 1 m over all directions of the body. n: path-loss exponent to a pole;
-    n_phone: between a bag and a phone in a hand, both near the ground.
+    n_phone: between a bag and a phone in a hand, both near the ground. offset_sd_db: poles differ by this;
+    a phone in a hand or a pocket hears phone_offset_db less, and phones differ by phone_offset_sd_db.
     burst_in, burst_out: chance per scan that a link falls into a burst of loss, and gets out.
     """
 
@@ -39,6 +40,8 @@ class Air:
     n: float = 2.7
     n_phone: float = 2.7
     offset_sd_db: float = 3.0
+    phone_offset_db: float = -2.0
+    phone_offset_sd_db: float = 2.0
     gain_sd_db: float = 2.0
     shadow_sd_db: float = 5.0
     decorrelation_m: float = 10.0
@@ -91,7 +94,10 @@ class Radio:
         self._height = np.asarray(heights_m) - 0.7  # above a bag
         self._is_phone = np.zeros(receivers, dtype=bool)
         self._is_phone[list(phones)] = True
-        self._offset = rng.normal(0, air.offset_sd_db, receivers)
+        self._offset = rng.normal(0, 1, receivers) * np.where(
+            self._is_phone, air.phone_offset_sd_db, air.offset_sd_db
+        )
+        self._offset += np.where(self._is_phone, air.phone_offset_db, 0.0)
         self._gain = rng.normal(0, air.gain_sd_db, beacons)
         self._body = np.clip(rng.normal(air.body_db, air.body_db / 4, beacons), 0, None)
         # Wave vectors of an exponential covariance in the plane: Gaussian over the root of chi-square(1).
