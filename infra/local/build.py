@@ -65,7 +65,7 @@ def _layer(root: Path, target: Target) -> Iterator[tuple[str, bytes]]:
     if target == "aws":
         with tempfile.TemporaryDirectory() as folder:
             _fetch(root, Path(folder))
-            yield from _tree(Path(folder), "python")
+            yield from _tree(Path(folder) / "python", "python")
 
 
 def runtime_dependencies(root: Path = ROOT) -> list[str]:
@@ -76,7 +76,9 @@ def runtime_dependencies(root: Path = ROOT) -> list[str]:
 
 
 def _fetch(root: Path, folder: Path) -> None:
-    """The locked versions of the dependencies, built for Lambda's machine."""
+    """The locked dependencies, built for Lambda's machine, each file checked against the lock."""
+    locked = folder / "layer.lock"
+    locked.write_text(_locked((root / "requirements.lock").read_text(), runtime_dependencies(root)))
     command = [
         sys.executable,
         "-m",
@@ -86,12 +88,28 @@ def _fetch(root: Path, folder: Path) -> None:
         "--disable-pip-version-check",
         "--no-compile",
     ]
-    command += ["--target", str(folder), "--only-binary", ":all:", "--implementation", "cp"]
+    command += ["--target", str(folder / "python"), "--only-binary", ":all:", "--implementation", "cp"]
     command += ["--platform", LAMBDA_PLATFORM, "--python-version", LAMBDA_PYTHON]
-    command += ["--constraint", str(root / "requirements.lock"), *runtime_dependencies(root)]
+    command += ["--no-deps", "--require-hashes", "--requirement", str(locked)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
         raise CloudFailed(f"The layer's dependencies could not be fetched:\n{done.stderr.strip()[-1500:]}")
+
+
+def _locked(lock: str, names: list[str]) -> str:
+    """The part of a lock file that these distributions need, by the lock's own `via` notes."""
+    entries = {
+        line.partition("==")[0]: line for line in re.findall(r"^\S.*(?:\n[ ]+.*)*", lock, re.MULTILINE)
+    }
+    asked_by = {
+        name: set(re.findall(r"^ +#(?: +via)? +(\S+)", entry, re.MULTILINE))
+        for name, entry in entries.items()
+    }
+    needed, before = set(names), 0
+    while len(needed) > before:
+        before = len(needed)
+        needed |= {name for name, askers in asked_by.items() if askers & needed}
+    return "\n".join(entries[name] for name in sorted(needed)) + "\n"
 
 
 def _tree(folder: Path, inside: str) -> Iterator[tuple[str, bytes]]:

@@ -9,13 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from infra.local.start import CloudFailed, Server, end, running
+from infra.local.start import REGION, CloudFailed, Server, end, running
 
 app = typer.Typer(
     help="Jikimi (지킴이) finds missing children.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -64,16 +64,18 @@ def status() -> None:
     if known is None:
         out.print("No local cloud is running. Start one: jikimi up")
         return
-    table = Table.grid(padding=(0, 2))
-    table.add_row("AWS APIs", known.endpoint)
     api = f"{known.endpoint}/_aws/execute-api/{known.outputs['ApiId']}/$default"
-    table.add_row("HTTP API", f"{api}/v1/openapi.json")
-    table.add_row("MQTT", f"127.0.0.1:{known.mqtt_port} (mutual TLS)")
-    table.add_row("Log", f"{known.directory}/server.log")
-    table.add_row("Use it", f"export AWS_ENDPOINT_URL={known.endpoint} AWS_ACCESS_KEY_ID=test")
-    table.add_row("", "export AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=ap-northeast-2")
-    table.add_row("Stop it", "jikimi down")
-    out.print(table)
+    lines = {
+        "Console": f"{api}/",
+        "HTTP API": f"{api}/v1/openapi.json",
+        "MQTT": f"127.0.0.1:{known.mqtt_port} (mutual TLS)",
+        "AWS APIs": f"export AWS_ENDPOINT_URL={known.endpoint} AWS_DEFAULT_REGION={REGION} "
+        "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test",
+        "Log": f"{known.directory}/server.log",
+        "Stop it": "jikimi down",
+    }
+    for name, value in lines.items():
+        out.print(f"{name:10}{value}", soft_wrap=True)
 
 
 @app.command(name="deploy")
@@ -153,14 +155,24 @@ def _telling(first: str) -> Iterator[Callable[[str], None]]:
 
 
 def main() -> None:
-    """The entry point: failures we foresee become one sentence and an exit code."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    """The entry point: failures we foresee become a sentence and an exit code."""
+    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 
     try:
         app()
-    except (CloudFailed, BotoCoreError, ClientError) as error:
-        complain.print(f"[red]{type(error).__name__}[/red]: {error}")
-        sys.exit(FAILED)
+    except CloudFailed as error:
+        _give_up(str(error))
+    except EndpointConnectionError as error:
+        _give_up(f"Nothing answers there. Is it running? ({error})")
+    except NoCredentialsError:
+        _give_up("There are no AWS credentials. Set AWS_PROFILE, or sign in: aws sso login")
+    except (BotoCoreError, ClientError) as error:
+        _give_up(f"AWS refuses: {error}")
     except KeyboardInterrupt:
         complain.print("Interrupted; nothing is left running.")
         sys.exit(INTERRUPTED)
+
+
+def _give_up(sentence: str) -> NoReturn:
+    complain.print(sentence, style="red", markup=False, soft_wrap=True)
+    sys.exit(FAILED)

@@ -35,7 +35,8 @@ class Place:
             return self._clients[service]
 
     def _make(self, service: str) -> Any:
-        config = Config(retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=16)
+        attempts = 5 if self.is_aws else 2
+        config = Config(retries={"mode": "standard", "total_max_attempts": attempts}, max_pool_connections=16)
         if self.endpoint is None:
             return boto3.client(service, region_name=self.region, config=config)  # type: ignore[call-overload]
         return boto3.client(  # type: ignore[call-overload]

@@ -21,7 +21,7 @@ from typing import Any, Self
 from infra.local.server import ALIVE, KEEP
 
 ROOT = Path(__file__).resolve().parents[2]
-HOME = ROOT / ".jikimi"
+HOME = Path(os.environ.get("JIKIMI_HOME", ROOT / ".jikimi"))  # what outlives a command
 REGION = "ap-northeast-2"
 PREFIX = "jikimi-cloud-"
 BOOT_DEADLINE_S = 60.0
@@ -152,7 +152,7 @@ class Server:
 
 def remember(running: Running, home: Path = HOME) -> None:
     """Write down a cloud that was kept, for the next command."""
-    home.mkdir(exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True)
     (home / "cloud.json").write_text(json.dumps(asdict(running), indent=2))
 
 
