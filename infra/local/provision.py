@@ -74,7 +74,7 @@ def provision_things(
     policies = {tenant_id: _policy(place, prefix, tenant_id) for tenant_id in things}
     work = [(thing, policies[tenant_id]) for tenant_id, names in things.items() for thing in names]
     with ThreadPoolExecutor(PARALLEL) as pool:
-        made = list(pool.map(lambda each: _thing(place, *each, folder), work))
+        made = list(pool.map(lambda each: _thing(place, each[0], each[1], folder), work))
     return {identity.thing: identity for identity in made}
 
 

@@ -28,7 +28,9 @@ KEEP = "keep"
 class LoopbackLoop(asyncio.SelectorEventLoop):
     """An event loop that listens on 127.0.0.1 only: MiniStack binds its MQTT port to every interface."""
 
-    async def create_server(self, factory: Any, host: Any = None, port: Any = None, **options: Any) -> Any:
+    async def create_server(  # type: ignore[override]
+        self, factory: Any, host: Any = None, port: Any = None, **options: Any
+    ) -> Any:
         loopback = None if host is None else "127.0.0.1"
         return await super().create_server(factory, loopback, port, **options)
 
