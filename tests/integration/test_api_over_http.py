@@ -1,0 +1,147 @@
+"""The API behind the real gateway: sign-in, tokens, roles, tenants, and a case across the border."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import urllib3
+
+from infra.local.cloud import LocalCloud
+from infra.local.provision import Account
+from tests.integration.conftest import fresh_tenant
+
+HTTP = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=60), retries=False)
+BOUNDARY = [[37.47, 126.94], [37.47, 126.96], [37.49, 126.96], [37.49, 126.94]]
+BEYOND = [[37.47, 126.96], [37.47, 126.98], [37.49, 126.98], [37.49, 126.96]]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Two districts on the local cloud, with people who signed in by password."""
+
+    cloud: LocalCloud
+    owner: str
+    neighbour: str
+    tokens: Mapping[str, str]
+
+    def ask(self, who: str, call: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
+        """call: "GET /v1/cases"; who: a key of `tokens`, or "" for nobody."""
+        method, path = call.split(" ", 1)
+        headers = {"content-type": "application/json", "idempotency-key": secrets.token_hex(8)}
+        if who or token:
+            headers["authorization"] = f"Bearer {token or self.tokens[who]}"
+        answer = HTTP.request(
+            method,
+            self.cloud.api_url + path,
+            body=None if body is None else json.dumps(body).encode(),
+            headers=headers,
+        )
+        return answer.status, json.loads(answer.data) if answer.data else {}
+
+
+@pytest.fixture(scope="module")
+def site(local_cloud: LocalCloud) -> Site:
+    owner, neighbour = fresh_tenant(), fresh_tenant()
+    for tenant, boundary, other, beyond in (
+        (owner, BOUNDARY, neighbour, BEYOND),
+        (neighbour, BEYOND, owner, BOUNDARY),
+    ):
+        told = local_cloud.client("lambda").invoke(
+            FunctionName=local_cloud.outputs["OnboardTenantFunction"],
+            Payload=json.dumps(manifest(tenant, boundary, other, beyond)).encode(),
+        )
+        assert json.loads(told["Payload"].read())["rejected"] == []
+    accounts = [
+        Account(f"{tenant}-{role}", tenant, role, "sun" if role == "teacher" else "")
+        for tenant in (owner, neighbour)
+        for role in ("teacher", "operator", "admin")
+    ]
+    passwords = local_cloud.people(accounts)
+    nobody = Site(local_cloud, owner, neighbour, {})
+    tokens = {}
+    for username, password in passwords.items():
+        status, session = nobody.ask("", "POST /v1/sign-in", {"username": username, "password": password})
+        assert status == 200, session
+        tokens[username] = session["id_token"]
+    return Site(local_cloud, owner, neighbour, tokens)
+
+
+def manifest(tenant: str, boundary: Any, other: str, beyond: Any) -> dict[str, Any]:
+    lon = sum(corner[1] for corner in boundary) / 4
+    agreement = {"neighbour_id": other, "neighbour_boundary": beyond, "until": "2099-01-01T00:00:00Z"}
+    return {
+        "tenant_id": tenant,
+        "tenant": {"name": f"{tenant} 구", "boundary": boundary},
+        "facilities": [{"facility_id": "sun", "name": "해님", "lat": 37.48, "lon": lon}],
+        "cameras": [{"camera_id": "cam-1", "name": "북문", "lat": 37.48, "lon": lon}],
+        "children": [
+            {
+                "child_id": "c-1",
+                "facility_id": "sun",
+                "name": "김하늘",
+                "bag_no": "01",
+                "beacon_id": f"{tenant}-b-1",
+                "age_y": 4,
+                "consent": {"given_at": "2026-03-02T00:00:00Z"},
+            }
+        ],
+        "phones": [{"phone_id": f"{tenant}-p-1", "facility_id": "sun", "teacher": "김선생"}],
+        "agreements": [agreement | {"fields": ["position", "track", "name"]}],
+    }
+
+
+def test_the_document_is_public_and_the_rest_is_not(site: Site):
+    statuses = [site.ask("", f"GET /v1/{path}")[0] for path in ("openapi.json", "cases", "district")]
+
+    assert statuses == [200, 401, 401]
+
+
+def test_a_tampered_token_is_refused_at_the_gate(site: Site):
+    token = site.tokens[f"{site.owner}-operator"]
+
+    assert site.ask("", "GET /v1/cases", token=token[:-8] + "AAAAAAAA")[0] == 401
+
+
+def test_a_wrong_password_is_refused_as_a_problem(site: Site):
+    status, told = site.ask("", "POST /v1/sign-in", {"username": f"{site.owner}-operator", "password": "no"})
+
+    assert (status, told["code"]) == (401, "sign-in-failed")
+
+
+def test_the_token_decides_the_role(site: Site):
+    status, told = site.ask(f"{site.owner}-operator", "GET /v1/quarantine")
+
+    assert (status, told["code"]) == (403, "role-not-allowed")
+
+
+def test_a_phone_registers_for_push(site: Site):
+    body = {"platform": "android", "push_token": f"token-{secrets.token_hex(8)}"}
+    status, told = site.ask(f"{site.owner}-teacher", f"PUT /v1/devices/{site.owner}-p-1", body)
+
+    assert (status, told["reachable"]) == (200, True)
+
+
+def test_a_case_is_the_neighbours_only_between_accepting_and_revoking(site: Site):
+    teacher, operator, beyond = (
+        f"{site.owner}-teacher",
+        f"{site.owner}-operator",
+        f"{site.neighbour}-operator",
+    )
+    members = {"members": [{"child_id": "c-1", "outfit": {"top": "노랑"}}]}
+    outing_status, _ = site.ask(teacher, "POST /v1/outings", members)
+    _, reported = site.ask(teacher, "POST /v1/cases", {"child_id": "c-1"})
+    case_id = reported["case"]["case_id"]
+    shared = f"GET /v1/shared/{site.owner}/{case_id}"
+    seen = [site.ask(beyond, shared)[0], site.ask(beyond, f"GET /v1/cases/{case_id}")[0]]
+    site.ask(operator, f"POST /v1/cases/{case_id}/shares", {"neighbour_id": site.neighbour})
+    seen.append(site.ask(beyond, shared)[0])
+    site.ask(beyond, f"POST /v1/offers/{site.owner}/{case_id}/accept", {})
+    seen.append(site.ask(beyond, shared)[0])
+    site.ask(operator, f"POST /v1/cases/{case_id}/shares/{site.neighbour}/revoke", {})
+    seen.append(site.ask(beyond, shared)[0])
+    closed, _ = site.ask(operator, f"POST /v1/cases/{case_id}/close", {"reason": "false-alarm"})
+
+    assert (outing_status, seen, closed) == (201, [404, 404, 404, 200, 404], 200)
