@@ -18,6 +18,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-3d-apis",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -40,7 +41,9 @@ def chromium() -> str:
         return found
     apt = shutil.which("apt-get")
     if not apt or os.geteuid() != 0:
-        raise NoBrowser(f"none of {', '.join(NAMES)} is on PATH, and only root with apt-get could install one")
+        raise NoBrowser(
+            f"none of {', '.join(NAMES)} is on PATH, and only root with apt-get could install one"
+        )
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update", "-qq"], ["install", "-y", "-qq", "chromium", "fonts-noto-cjk"]):
         done = subprocess.run([apt, *command], env=quiet, capture_output=True, text=True, check=False)
@@ -85,10 +88,15 @@ class Screens:
     ) -> Page:
         """A page in a context of its own, signed in without typing when `user` is given."""
         context = self.browser.new_context(
-            viewport={"width": size[0], "height": size[1]}, locale="ko-KR", timezone_id="Asia/Seoul", **options
+            viewport={"width": size[0], "height": size[1]},
+            locale="ko-KR",
+            timezone_id="Asia/Seoul",
+            **options,
         )
         self.contexts.append(context)
-        context.add_init_script(f"localStorage.getItem('jikimi.language') || localStorage.setItem('jikimi.language', '{language}')")
+        context.add_init_script(
+            f"localStorage.getItem('jikimi.language') || localStorage.setItem('jikimi.language', '{language}')"
+        )
         if user:
             session = json.dumps(json.dumps(self._session(user)))
             context.add_init_script(
@@ -104,12 +112,16 @@ class Screens:
 
     def _session(self, user: str) -> dict[str, Any]:
         body = json.dumps({"username": user, "password": PASSWORD}).encode()
-        status, _, answer = self.world.answer("POST", "/v1/sign-in", {"content-type": "application/json"}, body)
+        status, _, answer = self.world.answer(
+            "POST", "/v1/sign-in", {"content-type": "application/json"}, body
+        )
         assert status == 200, answer
         return dict(json.loads(answer))
 
     def _said(self, message: ConsoleMessage) -> None:
-        refused = message.text.startswith("Failed to load resource") or "WebSocket connection to" in message.text
+        refused = (
+            message.text.startswith("Failed to load resource") or "WebSocket connection to" in message.text
+        )
         if message.type in ("error", "warning") and not refused:  # a refusal is shown to the reader instead
             self.faults.append(message.text)
 
@@ -122,6 +134,10 @@ def violations(page: Page) -> list[str]:
     """What axe-core finds against WCAG 2.2 AA on the page as it is: rule and the first node."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate(
-        "tags => axe.run(document, { runOnly: { type: 'tag', values: tags }, resultTypes: ['violations'] })", WCAG
+        "tags => axe.run(document, { runOnly: { type: 'tag', values: tags }, resultTypes: ['violations'] })",
+        WCAG,
     )
-    return [f"{v['id']}: {v['nodes'][0]['html'][:160]} {v['nodes'][0]['failureSummary'][:200]}" for v in found["violations"]]
+    return [
+        f"{v['id']}: {v['nodes'][0]['html'][:160]} {v['nodes'][0]['failureSummary'][:200]}"
+        for v in found["violations"]
+    ]

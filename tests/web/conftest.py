@@ -44,5 +44,3 @@ def screens(browser: Browser, world: World) -> Iterator[Screens]:
         yield opened
         opened.close()
     assert opened.faults == []
-
-

@@ -54,8 +54,17 @@ class Scene:
             self._says(phone["phone_id"], now_ms, heard, fix=fix)
         scanners = sorted(city.scanners[self.tenant_id], key=lambda s: distance_m(s.at, at))
         for rank, scanner in enumerate(scanners):
-            poles = [[beacon, 300, -70 - 4 * rank, 2] for n, beacon in enumerate(ids) if n in near and rank < 3]
+            poles = [
+                [beacon, 300, -70 - 4 * rank, 2] for n, beacon in enumerate(ids) if n in near and rank < 3
+            ]
             self._says(scanner.scanner_id, now_ms, poles)
+        return self
+
+    def leaves(self, *nth: int) -> "Scene":
+        """Those children go: for 28 s no phone hears them, and poles do."""
+        for _ in range(7):
+            self.world.clock.forward(2)
+            self.together(but=nth, near=nth)
         return self
 
     def _says(self, thing: str, sent: int, heard: list[list[Any]], **more: Any) -> None:

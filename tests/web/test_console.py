@@ -42,14 +42,18 @@ def test_a_wrong_password_is_refused_in_words(screens: Screens) -> None:
     expect(page.locator("[role=alert]")).to_have_text(re.compile(r"[가-힣]{2}"))
 
 
-def test_a_report_raises_the_banner_with_who_where_and_how_long_is_left(screens: Screens, world: World) -> None:
+def test_a_report_raises_the_banner_with_who_where_and_how_long_is_left(
+    screens: Screens, world: World
+) -> None:
     scene = stage.outing(world).together(near=[0])
     page = desk(screens)
 
     scene.report(0)
 
     expect(page.locator("[data-alert]")).to_have_text(
-        re.compile(r"실종 신고 접수.*가람 햇살어린이집.*만 \d세.*반경 \d+ m.*초 뒤 자동 상급 보고.*확인", re.DOTALL)
+        re.compile(
+            r"실종 신고 접수.*가람 햇살어린이집.*만 \d세.*반경 \d+ m.*초 뒤 자동 상급 보고.*확인", re.DOTALL
+        )
     )
 
 
@@ -103,7 +107,10 @@ def test_real_cases_stand_before_drills_and_are_counted_alone(screens: Screens, 
     page = desk(screens)
 
     expect(page.locator(".case").nth(1)).to_have_attribute("data-case", drill["case_id"])
-    shown = [page.locator(".case").nth(0).get_attribute("data-case"), page.locator(".counts dd").nth(0).inner_text()]
+    shown = [
+        page.locator(".case").nth(0).get_attribute("data-case"),
+        page.locator(".counts dd").nth(0).inner_text(),
+    ]
     assert shown == [real["case_id"], "1"]
 
 
@@ -144,7 +151,9 @@ def test_a_new_alarm_moves_neither_selection_nor_focus(screens: Screens, world: 
     assert (chosen, page.evaluate(focused)) == (first["case_id"], before)
 
 
-def test_at_most_eight_cameras_are_offered_with_reason_bearing_and_time(screens: Screens, world: World) -> None:
+def test_at_most_eight_cameras_are_offered_with_reason_bearing_and_time(
+    screens: Screens, world: World
+) -> None:
     stage.outing(world).together(near=[0]).report(0)
 
     page = desk(screens)
@@ -165,7 +174,9 @@ def test_a_key_on_a_camera_row_writes_the_search_log(screens: Screens, world: Wo
     page.keyboard.press("1")
 
     expect(row.locator(".mark")).to_have_text(re.compile("보는 중"))
-    codes = [e["code"] for e in world.call("operator-garam", "GET", f"cases/{case['case_id']}/timeline")["entries"]]
+    codes = [
+        e["code"] for e in world.call("operator-garam", "GET", f"cases/{case['case_id']}/timeline")["entries"]
+    ]
     assert "camera-watching" in codes
 
 
@@ -272,7 +283,9 @@ def test_korean_leaves_no_stray_english_behind(screens: Screens, world: World) -
     page = desk(screens)
     expect(page.locator("[data-camera]").first).to_be_visible()
 
-    texts = " ".join(page.locator("h1, h2, h3, dt, label, summary, .pill, .steps, .timeline").all_inner_texts())
+    texts = " ".join(
+        page.locator("h1, h2, h3, dt, label, summary, .pill, .steps, .timeline").all_inner_texts()
+    )
     assert set(re.findall(r"[A-Za-z]{3,}", texts)) <= {"CCTV"}
 
 

@@ -68,7 +68,10 @@ class World:
             self.on(tenant.tenant_id).registry.put(*self.city.records(tenant.tenant_id))
         self.people = MemoryIdentity(dict(self._people()))
         self.asked: list[tuple[str, str, Mapping[str, str], Any]] = []
-        self.down = False
+        self.down = False  # every connection is closed unanswered
+        self.thawed = threading.Event()
+        self.frozen = threading.Event()  # set: requests hang
+        self.lose = 0  # so many writes are done and their answers lost
         self.lock = threading.Lock()
         self._context: Any = SimpleNamespace(
             function_name="web",
@@ -197,6 +200,8 @@ class _Requests(BaseHTTPRequestHandler):
         length = int(self.headers.get("content-length") or 0)
         body = self.rfile.read(length)
         world = self.server.world
+        while world.frozen.is_set() and not world.down:
+            world.thawed.wait(0.05)
         if world.down:
             self.close_connection = True
             return
@@ -204,6 +209,10 @@ class _Requests(BaseHTTPRequestHandler):
         if self.path.startswith("/v1/"):
             world.asked.append((self.command, self.path, headers, json.loads(body) if body else None))
         status, out, content = world.answer(self.command, self.path, headers, body)
+        if self.command == "POST" and world.lose:
+            world.lose -= 1
+            self.close_connection = True
+            return
         if self.path.startswith("/v1/") and "gzip" in headers.get("accept-encoding", ""):
             content, out = gzip.compress(content, 5), {**out, "content-encoding": "gzip"}
         self.send_response(status)

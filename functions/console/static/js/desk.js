@@ -70,6 +70,7 @@ export function makeDesk(session) {
     Object.assign(state, patch)
     changed()
   }
+  // Only the API's word counts: frames that still flow must not hide that cases do not.
   const heard = (now) => {
     state.word_ms = performance.now()
     if (now) state.offset_ms = Date.parse(now) - Date.now()
@@ -216,14 +217,12 @@ export function makeDesk(session) {
       set({ district })
       events = feed(() => api('live'), {
         onEvent(event) {
-          heard()
           if (event.kind === 'case') timers[0].now()
           else if (event.kind === 'outing') timers[1].now()
           else if (event.kind === 'offer') readOffers().then(() => timers[0].now())
           else timers[2].now()
         },
         onFrame(bytes) {
-          heard()
           frame_ms = performance.now()
           const frame = decodeFrame(bytes, box(district.boundary))
           if (frame) frameReaders.forEach((read) => read(frame))

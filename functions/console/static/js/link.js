@@ -8,7 +8,7 @@ export const AMBER_S = 3
 export const RED_S = 10
 export const STALE_S = 10
 
-// word: ms (performance clock) of the last answer or frame. 'live' | 'polling' | 'late' | 'dead'
+// word_ms: performance clock at the API's last answer. 'live' | 'polling' | 'late' | 'dead'
 export function health(word_ms, live, now_ms = performance.now()) {
   const age_s = (now_ms - word_ms) / 1000
   if (age_s > RED_S) return 'dead'

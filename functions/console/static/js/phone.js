@@ -256,7 +256,7 @@ function Received({ teacher, state }) {
     <div>
       <h1 id="sent-title" tabindex="-1">✔ ${item.open ? t(drill ? 'phone.received_drill' : 'phone.received') : t('phone.closed')}</h1>
       <p class="name">${name}</p>
-      <ul class="steps" role="status">
+      <div role="status"><ul class="steps">
         ${step(true, t('phone.step.sent', { at: at(item.opened_at) }), 'sent')}
         ${clock.T5
           ? step(true, t('phone.step.ack', { at: at(clock.T5), name: item.owner_name ?? item.owner }), 'ack')
@@ -264,7 +264,7 @@ function Received({ teacher, state }) {
         ${clock.T6 && step(true, t('phone.step.search', { at: at(clock.T6) }), 'search')}
         ${!drill && (clock.T9 ? step(true, t('phone.step.police', { at: at(clock.T9) }), 'police') : step(false, t('phone.step.police_wait'), 'police'))}
         ${clock.T12 && step(true, t('phone.step.secured', { at: at(clock.T12) }), 'secured')}
-      </ul>
+      </ul></div>
       ${state.problem && html`<p class="trouble" role="alert">${problemText(state.problem)}</p>`}
       ${teacher.stale() && html`<p class="trouble" role="alert">▲ ${t('phone.stale', { n: Math.round(teacher.age_s()) })}</p>`}
     </div>

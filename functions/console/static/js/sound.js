@@ -13,6 +13,7 @@ export async function enableSound() {
 // Two rising tones for a case, one low one for a dead link. Returns when it starts, or null when mute.
 export function ring(kind = 'case') {
   if (soundState() !== 'on') return null
+  performance.mark('ring')
   const start = context.currentTime
   const tones = kind === 'case' ? [880, 1175, 880, 1175] : [330, 262]
   tones.forEach((hertz, i) => {
