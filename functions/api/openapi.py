@@ -9,7 +9,6 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Request, Response
-from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
 
 from functions.api import once, problems
 from functions.api.access import ALLOWED, PUBLIC
@@ -64,6 +63,10 @@ def _text() -> str:
 
 def openapi() -> dict[str, Any]:
     """The document as plain data."""
+    from aws_lambda_powertools.event_handler.openapi.models import (  # noqa: PLC0415 - a third of a cold start
+        HTTPBearer,
+    )
+
     from functions.api.app import app  # noqa: PLC0415 - the application includes this module's route
 
     built: dict[str, Any] = json.loads(

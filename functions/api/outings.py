@@ -1,9 +1,10 @@
 """Outings: a teacher takes a group out, counts it, answers alarms, and brings it back."""
 
 import secrets
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from functions.api.desk import AtDesk, Desk, new_router
 from shared.adapters.clock import epoch_ms, from_epoch_ms
@@ -11,7 +12,7 @@ from shared.adapters.wiring import Adapters
 from shared.domain.departure import Departure, Level, assess_departure
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.outing import Answer, Member, Outing, OutingState
-from shared.domain.places import Child, Facility
+from shared.domain.places import Child, Facility, Policy
 from shared.domain.proximity import PhoneTrack
 from shared.ports import Track
 from shared.schema import http
@@ -33,12 +34,8 @@ _STATE: dict[Level, http.MemberState] = {
 def running(desk: AtDesk) -> http.Outings:
     """Every running outing the caller may see, as numbers."""
     outings = [outing for outing in desk.on.outings.running() if desk.caller.sees(outing.facility_id)]
-    summaries = [_told(desk.on, outing, desk.now) for outing in outings]
-    fields = http.OutingSummary.model_fields
-    return http.Outings(
-        now=desk.now,
-        outings=[http.OutingSummary(**{name: getattr(each, name) for name in fields}) for each in summaries],
-    )
+    scene = _Scene.around(desk.on, outings, desk.now)
+    return http.Outings(now=desk.now, outings=[scene.summary(outing) for outing in outings])
 
 
 @router.post("/outings", summary="Start an outing", tags=["outings"], status_code=201)
@@ -74,7 +71,7 @@ def start(body: http.OutingAsked, desk: AtDesk) -> http.OneOuting:
 def one(outing_id: http.Id, desk: AtDesk) -> http.OneOuting:
     """Count and state of the group. A child nobody can vouch for now is `unknown`, never `with`."""
     outing = desk.outing(outing_id)
-    return http.OneOuting(now=desk.now, outing=_told(desk.on, outing, desk.now))
+    return http.OneOuting(now=desk.now, outing=_told(desk, outing))
 
 
 @router.post("/outings/<outing_id>/answers", summary="Answer an alarm", tags=["outings"])
@@ -92,10 +89,10 @@ def end(outing_id: http.Id, body: http.EndAsked, desk: AtDesk) -> http.OneOuting
     """
     outing = desk.outing(outing_id)
     if outing.state is OutingState.ENDED:
-        return http.OneOuting(now=desk.now, outing=_told(desk.on, outing, desk.now))
+        return http.OneOuting(now=desk.now, outing=_told(desk, outing))
     outing = _answered(outing, body.answers, desk)
     missing = {case.subject.subject_id for case in desk.on.cases.open_cases()}
-    states = {member.child_id: member.state for member in _told(desk.on, outing, desk.now).members}
+    states = {member.child_id: member.state for member in _told(desk, outing).members}
     unaccounted = [m.child_id for m in outing.members if not _accounted(m, states[m.child_id], missing)]
     if unaccounted:
         raise Conflict("outing-unaccounted", count=len(unaccounted), children=",".join(unaccounted))
@@ -109,28 +106,6 @@ def end(outing_id: http.Id, body: http.EndAsked, desk: AtDesk) -> http.OneOuting
     if not desk.on.registry.tenant().policy.keep_last_known:
         desk.on.tracking.forget({m.beacon_id for m in outing.members if m.child_id not in missing})
     return told
-
-
-def departures(on: Adapters, outing: Outing, now: datetime) -> dict[str, tuple[Track, Departure]]:
-    """Each member's track and how it stands now, by child."""
-    policy = on.registry.tenant().policy
-    tracks = on.tracking.tracks([member.beacon_id for member in outing.members])
-    phones = list(on.tracking.phone_tracks(outing.phones).values())
-    return {
-        member.child_id: (
-            tracks[member.beacon_id],
-            assess_departure(
-                tracks[member.beacon_id].window.sightings,
-                phones,
-                policy=policy,
-                since_ms=epoch_ms(outing.started_at),
-                answer=member.answer,
-                answered_ms=None if member.answered_at is None else epoch_ms(member.answered_at),
-                now_ms=epoch_ms(now),
-            ),
-        )
-        for member in outing.members
-    }
 
 
 def _facility_id(body: http.OutingAsked, desk: Desk) -> str:
@@ -192,57 +167,103 @@ def _accounted(member: Member, state: http.MemberState, missing: set[str]) -> bo
 def _saved(desk: Desk, outing: Outing) -> http.OneOuting:
     saved = desk.on.outings.save(outing)
     desk.on.live.tell("outing", saved.outing_id, saved.version)
-    return http.OneOuting(now=desk.now, outing=_told(desk.on, saved, desk.now))
+    return http.OneOuting(now=desk.now, outing=_told(desk, saved))
 
 
-def _told(on: Adapters, outing: Outing, now: datetime) -> http.OutingTold:
-    facility = on.registry.facility(outing.facility_id)
-    names = {child.child_id: child.name for child in on.registry.children(outing.facility_id)}
-    teachers = {phone.phone_id: phone.teacher for phone in on.registry.phones(outing.facility_id)}
-    tracks = on.tracking.phone_tracks(outing.phones)
-    phones = [_phone(tracks[phone_id], teachers.get(phone_id, ""), now) for phone_id in outing.phones]
-    fresh = any(phone.watching for phone in phones)
-    members = [
-        _member(member, names.get(member.child_id, ""), *standing, now=now, fresh=fresh)
-        for member, standing in zip(outing.members, departures(on, outing, now).values(), strict=True)
-    ]
-    states = [member.state for member in members]
-    return http.OutingTold(
-        outing_id=outing.outing_id,
-        facility=http.FacilityTold.of(facility),
-        status=outing.status,
-        state=outing.state.value,
-        started_at=outing.started_at,
-        started_by=outing.started_by,
-        ended_at=outing.ended_at,
-        version=outing.version,
-        count=len(members),
-        with_group=states.count("with"),
-        warned=states.count("warned"),
-        departed=states.count("departed"),
-        unknown=states.count("unknown"),
-        anchor=_anchor(tracks.values()),
-        phones=phones,
-        members=members,
-    )
+def _told(desk: Desk, outing: Outing) -> http.OutingTold:
+    return _Scene.around(desk.on, [outing], desk.now).told(outing)
 
 
-def _member(
-    member: Member, name: str, track: Track, departure: Departure, *, now: datetime, fresh: bool
-) -> http.MemberTold:
-    state = _STATE[departure.level]
-    heard_ms = track.window.newest_ms
-    return http.MemberTold(
-        child_id=member.child_id,
-        name=name,
-        bag_no=member.bag_no,
-        state=state if fresh or state == "departed" else "unknown",
-        age_s=http.age_s(from_epoch_ms(heard_ms), now) if heard_ms else None,
-        reason=http.Reason(code=departure.reason_code, params=dict(departure.params)),
-        heard_by=departure.last.source_id if departure.last else None,
-        answer=member.answer,
-        outfit=dict(member.outfit),
-    )
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What is known around some outings at one moment, read in as few calls as there are kinds of it."""
+
+    on: Adapters
+    now: datetime
+    policy: Policy
+    tracks: Mapping[str, Track]
+    phones: Mapping[str, PhoneTrack]
+    facilities: Mapping[str, Facility]
+
+    @classmethod
+    def around(cls, on: Adapters, outings: Sequence[Outing], now: datetime) -> "_Scene":
+        return cls(
+            on=on,
+            now=now,
+            policy=on.registry.tenant().policy,
+            tracks=on.tracking.tracks({member.beacon_id for each in outings for member in each.members}),
+            phones=on.tracking.phone_tracks({phone_id for each in outings for phone_id in each.phones}),
+            facilities={each: on.registry.facility(each) for each in {o.facility_id for o in outings}},
+        )
+
+    def summary(self, outing: Outing) -> http.OutingSummary:
+        """The outing in numbers."""
+        return http.OutingSummary(**self._numbers(outing))
+
+    def told(self, outing: Outing) -> http.OutingTold:
+        """The outing child by child, with names."""
+        names = {child.child_id: child.name for child in self.on.registry.children(outing.facility_id)}
+        teachers = {p.phone_id: p.teacher for p in self.on.registry.phones(outing.facility_id)}
+        return http.OutingTold(
+            **self._numbers(outing),
+            started_by=outing.started_by,
+            ended_at=outing.ended_at,
+            phones=[
+                _phone(self.phones[phone_id], teachers.get(phone_id, ""), self.now)
+                for phone_id in outing.phones
+            ],
+            members=[
+                self._member(outing, member, names.get(member.child_id, "")) for member in outing.members
+            ],
+        )
+
+    def _numbers(self, outing: Outing) -> dict[str, Any]:
+        states = [self._state(outing, self._departure(outing, member)) for member in outing.members]
+        return {
+            "outing_id": outing.outing_id,
+            "facility": http.FacilityTold.of(self.facilities[outing.facility_id]),
+            "status": outing.status,
+            "state": outing.state.value,
+            "started_at": outing.started_at,
+            "version": outing.version,
+            "count": len(states),
+            "with_group": states.count("with"),
+            "warned": states.count("warned"),
+            "departed": states.count("departed"),
+            "unknown": states.count("unknown"),
+            "anchor": _anchor(self.phones[phone_id] for phone_id in outing.phones),
+        }
+
+    def _member(self, outing: Outing, member: Member, name: str) -> http.MemberTold:
+        departure = self._departure(outing, member)
+        heard_ms = self.tracks[member.beacon_id].window.newest_ms
+        return http.MemberTold(
+            child_id=member.child_id,
+            name=name,
+            bag_no=member.bag_no,
+            state=self._state(outing, departure),
+            age_s=http.age_s(from_epoch_ms(heard_ms), self.now) if heard_ms else None,
+            reason=http.Reason(code=departure.reason_code, params=dict(departure.params)),
+            heard_by=departure.last.source_id if departure.last else None,
+            answer=member.answer,
+            outfit=dict(member.outfit),
+        )
+
+    def _state(self, outing: Outing, departure: Departure) -> http.MemberState:
+        """Only an alarm stands without a fresh report; everything else is then unknown."""
+        fresh = any(_phone(self.phones[phone_id], "", self.now).watching for phone_id in outing.phones)
+        return _STATE[departure.level] if fresh or departure.level is Level.DEPARTED else "unknown"
+
+    def _departure(self, outing: Outing, member: Member) -> Departure:
+        return assess_departure(
+            self.tracks[member.beacon_id].window.sightings,
+            [self.phones[phone_id] for phone_id in outing.phones],
+            policy=self.policy,
+            since_ms=epoch_ms(outing.started_at),
+            answer=member.answer,
+            answered_ms=None if member.answered_at is None else epoch_ms(member.answered_at),
+            now_ms=epoch_ms(self.now),
+        )
 
 
 def _phone(track: PhoneTrack, teacher: str, now: datetime) -> http.PhoneTold:
