@@ -193,7 +193,7 @@ def _derived(
     )
     # Tenths: finer is noise, and every change is a write.
     near = round(proximity(child, group, reach_m=policy.reach_m, now_ms=now_ms), 1)
-    alarm, alert = next_alarm(before.alarm, departure, outing, policy, now_ms=now_ms)
+    alarm, alert = next_alarm(before.alarm, departure, outing, member, policy=policy, now_ms=now_ms)
     said = Said(alert, outing, member.child_id, now_ms) if alert else None
     return replace(after, proximity=near, alarm=alarm), said
 

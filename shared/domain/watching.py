@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.domain.departure import Departure, Level, alarm_due
 from shared.domain.geo import LatLon
-from shared.domain.outing import Member, Outing
+from shared.domain.outing import Answer, Member, Outing
 from shared.domain.places import Policy
 from shared.domain.proximity import PhoneTrack
 from shared.domain.sighting import WINDOW_MS
@@ -63,32 +63,42 @@ def watched_until_ms(phones: Iterable[PhoneTrack]) -> int | None:
 
 
 def next_alarm(
-    before: Mapping[str, Any], departure: Departure, outing: Outing, policy: Policy, *, now_ms: int
+    before: Mapping[str, Any],
+    departure: Departure,
+    outing: Outing,
+    member: Member,
+    *,
+    policy: Policy,
+    now_ms: int,
 ) -> tuple[dict[str, Any], Alert | None]:
     """The alarm's bookkeeping after a judgement, and what to say now, if anything.
 
     A warning is said once; the alarm at once and then every `repeat_s` until answered. {} when the child
-    is near. Nobody watching changes nothing: that is another alarm.
+    is near. Nobody watching changes nothing: that is another alarm. What was noted stays while the child
+    is gone, however long: a judgement sees only the window, and its `since_ms` moves on with it.
     """
     if departure.level is Level.UNWATCHED:
         return dict(before), None
     if departure.level is Level.NEAR:
         return {}, None
-    same = before.get("outing_id") == outing.outing_id and before.get("warned_ms", 0) >= departure.since_ms
-    kept = before if same else {}
+    kept = before if before.get("outing_id") == outing.outing_id else {}
+    gone = replace(departure, since_ms=min(departure.since_ms, kept.get("since_ms", departure.since_ms)))
     alarm: dict[str, Any] = {
-        "level": departure.level.value,
+        "level": gone.level.value,
         "outing_id": outing.outing_id,
-        "since_ms": departure.since_ms,
-        "reason": departure.reason_code,
+        "since_ms": gone.since_ms,
+        "reason": gone.reason_code,
         "warned_ms": kept.get("warned_ms", now_ms),
-        **{name: departure.params[name] for name in ("heard_by", "heard_ms") if name in departure.params},
+        **{name: gone.params[name] for name in ("heard_by", "heard_ms") if name in gone.params},
         **{name: kept[name] for name in ("departed_ms", "told_ms") if name in kept},
     }
-    if departure.level is Level.WARNED:
+    if gone.level is Level.WARNED:
         return alarm, None if kept else Alert.WARNED
     alarm.setdefault("departed_ms", now_ms)
-    if not alarm_due(departure, last_alarm_ms=alarm.get("told_ms"), policy=policy, now_ms=now_ms):
+    said_ms = answered_ms(member)
+    if member.answer not in (None, Answer.WITH_ME) and said_ms is not None and said_ms >= gone.since_ms:
+        return alarm, None
+    if not alarm_due(gone, last_alarm_ms=alarm.get("told_ms"), policy=policy, now_ms=now_ms):
         return alarm, None
     return alarm | {"told_ms": now_ms}, Alert.DEPARTED
 

@@ -117,7 +117,7 @@ def state(d: District) -> dict[str, Any]:
         [d.beacon(n) for n in range(CHILDREN)] + ["stranger"]
     )
     phones: dict[str, PhoneTrack] = d.adapters.tracking.phone_tracks(d.phones)
-    judged = ("level", "since_ms", "reason", "heard_by", "heard_ms")
+    judged = ("level", "reason", "heard_by", "heard_ms")
     return {
         **{
             each: (t.window, t.fix, t.proximity, {k: t.alarm[k] for k in judged if k in t.alarm})

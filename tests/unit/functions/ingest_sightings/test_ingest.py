@@ -49,6 +49,14 @@ def phones_report(
         deliver(d, *(d.message(phone, beacons, fix=fix, at_s=t) for phone in d.phones))
 
 
+def answer(d: District, said: Answer, at_s: float) -> None:
+    """A teacher answers for every child."""
+    outing = d.adapters.outings.get("outing-1")
+    answered_at = START + timedelta(seconds=at_s)
+    members = [replace(m, answer=said, answered_at=answered_at) for m in outing.members]
+    d.adapters.outings.save(replace(outing, members=tuple(members)))
+
+
 def opened(d: District, n: int) -> str:
     """An open case of a child, watched for."""
     member = d.member(n)
@@ -186,11 +194,7 @@ def test_an_alarm_repeats_every_five_seconds_and_no_oftener(here: District) -> N
 
 def test_an_answer_stops_the_alarm(here: District) -> None:
     phones_report(here, 40, heard=range(CHILDREN - 1))
-    outing = here.adapters.outings.get("outing-1")
-    members = [
-        replace(m, answer=Answer.SEARCHING, answered_at=START + timedelta(seconds=41)) for m in outing.members
-    ]
-    here.adapters.outings.save(replace(outing, members=tuple(members)))
+    answer(here, Answer.SEARCHING, 41)
     told = len(here.world.sent)
     phones_report(here, 60, heard=range(CHILDREN - 1), since_s=44)
 
