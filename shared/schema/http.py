@@ -28,6 +28,11 @@ Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 
 
+def _example(body: Mapping[str, Any]) -> ConfigDict:
+    """A valid body, for the document and for the tests that send it."""
+    return ConfigDict(json_schema_extra={"examples": [dict(body)]})
+
+
 class Asked(BaseModel):
     """A request's body. Built when first used: a cold start needs one of sixty."""
 
@@ -46,12 +51,16 @@ class Told(BaseModel):
 class SignIn(Asked):
     """A user name and a password."""
 
+    model_config = _example({"username": "park-01", "password": "<your password>"})
+
     username: Annotated[str, StringConstraints(min_length=1, max_length=128)]
     password: Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
 class Renew(Asked):
     """The refresh token of an earlier sign-in."""
+
+    model_config = _example({"refresh_token": "<refresh token>"})
 
     refresh_token: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 
@@ -131,6 +140,10 @@ class DistrictTold(Told):
 
 class ScannerAsked(Asked):
     """Where a scanner hangs, and what a walk test learned of it."""
+
+    model_config = _example(
+        {"lat": 37.4801, "lon": 126.9502, "height_m": 5.0, "offset_db": -2.5, "sd_db": 5.5}
+    )
 
     lat: Latitude
     lon: Longitude
@@ -245,6 +258,8 @@ class AccessTold(Told):
 class DeviceAsked(Asked):
     """How a teacher's phone is reached by push."""
 
+    model_config = _example({"platform": "android", "push_token": "<push-token>"})
+
     platform: Literal["android", "ios", "web"]
     push_token: Annotated[str, StringConstraints(min_length=8, max_length=4096, pattern=r"^[!-~]+$")]
 
@@ -291,6 +306,10 @@ class MemberAsked(Asked):
 class OutingAsked(Asked):
     """A group that goes out. phones: the teachers' that watch; empty: every phone of the facility."""
 
+    model_config = _example(
+        {"members": [{"child_id": "c-2", "outfit": {"top": "노랑", "bag": "빨강"}}], "status": "Actual"}
+    )
+
     members: Annotated[list[MemberAsked], Field(min_length=1, max_length=100)]
     phones: Annotated[list[Id], Field(max_length=20)] = []
     status: Status = Status.ACTUAL
@@ -300,12 +319,16 @@ class OutingAsked(Asked):
 class AnswerAsked(Asked):
     """A teacher's word on a child."""
 
+    model_config = _example({"child_id": "c-1", "answer": "with-me"})
+
     child_id: Id
     answer: Answer
 
 
 class EndAsked(Asked):
     """The words on those not with the group when the outing ends."""
+
+    model_config = _example({"answers": [{"child_id": "c-1", "answer": "bag-only"}]})
 
     answers: Annotated[list[AnswerAsked], Field(max_length=100)] = []
 
@@ -394,6 +417,8 @@ class Outings(Told):
 class CaseAsked(Asked):
     """A missing report. pressed_at: when the teacher pressed, if it waited for the network."""
 
+    model_config = _example({"child_id": "c-1"})
+
     child_id: Id
     outing_id: Id | None = None
     pressed_at: AwareDatetime | None = None
@@ -402,6 +427,10 @@ class CaseAsked(Asked):
 
 class EvidenceAsked(Asked):
     """Seen, or somebody's word. at: when it was; radius_m: of the 95 % circle."""
+
+    model_config = _example(
+        {"kind": "seen", "lat": 37.4801, "lon": 126.9502, "radius_m": 20, "source": "cam-1"}
+    )
 
     kind: Literal["seen", "reported"]
     lat: Latitude
@@ -415,6 +444,8 @@ class EvidenceAsked(Asked):
 class PoliceAsked(Asked):
     """The 112 call, or the notice in its place."""
 
+    model_config = _example({"receipt_no": "2026-0505-0117", "channel": "112-call"})
+
     receipt_no: Annotated[str, StringConstraints(max_length=64)] = ""
     channel: Literal["112-call", "app", "webhook", "visit", "radio"] = "112-call"
 
@@ -422,16 +453,22 @@ class PoliceAsked(Asked):
 class ReferenceAsked(Asked):
     """The police's own number for the case."""
 
+    model_config = _example({"reference": "2026-0505-0117"})
+
     reference: Annotated[str, StringConstraints(max_length=64)] = ""
 
 
 class SecuredAsked(Asked):
     """Who holds the child's hand."""
 
+    model_config = _example({"by": "police"})
+
     by: Literal["police", "teacher", "operator", "citizen", "guardian", "self"]
 
 
 class CloseAsked(Asked):
+    model_config = _example({"reason": "false-alarm", "note": "놀이터에 있었음"})
+
     reason: CloseReason
     note: Note = ""
 
@@ -439,17 +476,23 @@ class CloseAsked(Asked):
 class MarkAsked(Asked):
     """What somebody sees in a camera: the search log."""
 
+    model_config = _example({"mark": "watching"})
+
     mark: Literal["watching", "not-seen", "possible", "confirmed"]
 
 
 class HandOnAsked(Asked):
     """Who works the case from now on."""
 
+    model_config = _example({"to": "park-02"})
+
     to: Id
 
 
 class NothingAsked(Asked):
     """An empty object."""
+
+    model_config = _example({})
 
 
 class EvidenceTold(Told):
@@ -770,6 +813,8 @@ class RankedCameras(Told):
 
 
 class ShareAsked(Asked):
+    model_config = _example({"neighbour_id": "nuri"})
+
     neighbour_id: Id
 
 

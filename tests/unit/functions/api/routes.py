@@ -1,4 +1,4 @@
-"""Every route of the OpenAPI document with a request that is valid in a prepared town."""
+"""Every route of the OpenAPI document with the request it shows, in a town where that request is valid."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,47 +7,17 @@ from typing import Any, NamedTuple
 from functions.api.openapi import openapi
 from tests.unit.functions.api.town import Told, Town, Who, filled
 
-BODIES: dict[str, dict[str, Any]] = {
-    "PUT /v1/scanners/{scanner_id}": {"lat": 37.48, "lon": 126.95},
-    "PUT /v1/devices/{phone_id}": {"platform": "android", "push_token": "token-0001"},
-    "POST /v1/outings": {"members": [{"child_id": "c-2"}]},
-    "POST /v1/outings/{outing_id}/answers": {"child_id": "c-1", "answer": "with-me"},
-    "POST /v1/outings/{outing_id}/end": {"answers": []},
-    "POST /v1/cases": {"child_id": "c-1"},
-    "POST /v1/cases/{case_id}/cameras/{camera_id}": {"mark": "watching"},
-    "POST /v1/cases/{case_id}/acknowledge": {},
-    "POST /v1/cases/{case_id}/hand-on": {"to": "operator-2"},
-    "POST /v1/cases/{case_id}/escalate": {},
-    "POST /v1/cases/{case_id}/evidence": {
-        "kind": "seen",
-        "lat": 37.48,
-        "lon": 126.95,
-        "radius_m": 20,
-        "source": "cam-1",
-    },
-    "POST /v1/cases/{case_id}/police": {"receipt_no": "2026-0505-1", "channel": "112-call"},
-    "POST /v1/cases/{case_id}/police/acknowledge": {"reference": "P-1"},
-    "POST /v1/cases/{case_id}/police/on-scene": {},
-    "POST /v1/cases/{case_id}/secured": {"by": "police"},
-    "POST /v1/cases/{case_id}/guardian": {},
-    "POST /v1/cases/{case_id}/close": {"reason": "false-alarm", "note": ""},
-    "POST /v1/cases/{case_id}/shares": {"neighbour_id": "nuri"},
-    "POST /v1/cases/{case_id}/shares/{neighbour_id}/revoke": {},
-    "POST /v1/offers/{owner_id}/{case_id}/accept": {},
-    "POST /v1/offers/{owner_id}/{case_id}/decline": {},
-    "POST /v1/sign-in": {"username": "kim", "password": "correct horse"},
-    "POST /v1/sign-in/refresh": {"refresh_token": "kim"},
-}
 QUERIES = {"GET /v1/access": {"since": "2026-05-05T00:00:00Z"}}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Call:
     """A route, and how the document says it may be called."""
 
     route: str
     roles: frozenset[str]
     is_public: bool
+    example: Any
 
     @property
     def has_ids(self) -> bool:
@@ -60,10 +30,20 @@ class Call:
 
 def calls() -> Iterator[Call]:
     """The document's operations: a new route is here without anybody thinking of it."""
-    for path, operations in openapi()["paths"].items():
+    document = openapi()
+    for path, operations in document["paths"].items():
         for method, operation in operations.items():
             is_public = operation["security"] == []
-            yield Call(f"{method.upper()} {path}", frozenset(operation.get("x-roles", ())), is_public)
+            roles = frozenset(operation.get("x-roles", ()))
+            yield Call(f"{method.upper()} {path}", roles, is_public, example(document, operation))
+
+
+def example(document: dict[str, Any], operation: dict[str, Any]) -> Any:
+    """The body the document itself shows, or None where there is none to send."""
+    if "requestBody" not in operation:
+        return None
+    ref = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    return document["components"]["schemas"][ref.rsplit("/", 1)[1]]["examples"][0]
 
 
 CALLS = sorted(calls(), key=lambda call: call.route)
@@ -97,5 +77,4 @@ def prepared() -> Prepared:
 
 def send(town: Town, call: Call, who: Who | None, ids: dict[str, str], **how: Any) -> Told:
     """The route's valid request."""
-    body = BODIES[call.route] if call.is_write else None
-    return town.ask(who, filled(call.route, ids), body, query=QUERIES.get(call.route), **how)
+    return town.ask(who, filled(call.route, ids), call.example, query=QUERIES.get(call.route), **how)

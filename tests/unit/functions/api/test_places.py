@@ -98,7 +98,9 @@ def test_a_live_address_is_for_the_callers_own_district(town: Town):
 
 
 def test_signing_in_gives_a_token_and_tells_who_one_is(town: Town):
-    told = town.ask(None, "POST /v1/sign-in", {"username": "kim", "password": "correct horse"}, key=None)
+    told = town.ask(
+        None, "POST /v1/sign-in", {"username": "park-01", "password": "<your password>"}, key=None
+    )
 
     assert (
         told.status,
@@ -116,7 +118,7 @@ def test_signing_in_gives_a_token_and_tells_who_one_is(town: Town):
 @pytest.mark.parametrize(
     ("username", "password", "code"),
     [
-        ("kim", "wrong", "sign-in-failed"),
+        ("park-01", "wrong", "sign-in-failed"),
         ("nobody", "x", "sign-in-failed"),
         ("new", "battery", "sign-in-incomplete"),
     ],
@@ -128,7 +130,9 @@ def test_a_wrong_sign_in_does_not_say_what_was_wrong(town: Town, username: str, 
 
 
 def test_a_refresh_token_keeps_somebody_signed_in(town: Town):
-    session = town.ask(None, "POST /v1/sign-in", {"username": "kim", "password": "correct horse"}, key=None)
+    session = town.ask(
+        None, "POST /v1/sign-in", {"username": "park-01", "password": "<your password>"}, key=None
+    )
 
     told = town.ask(
         None, "POST /v1/sign-in/refresh", {"refresh_token": session.body["refresh_token"]}, key=None

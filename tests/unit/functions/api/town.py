@@ -108,7 +108,11 @@ class Town:
     def __post_init__(self) -> None:
         self.cloud = MemoryCloud(clock=self.clock)
         self.on = memory_adapters(self.cloud)
-        people = {"kim": ("correct horse", TEACHER.claims()), "new": ("battery", {"sub": "x"})}
+        people = {
+            "park-01": ("<your password>", TEACHER.claims()),
+            "<refresh token>": ("x", TEACHER.claims()),
+            "new": ("battery", {"sub": "x"}),
+        }
         self.identity = MemoryIdentity(people)
         self.requests = count(1)
         for tenant, boundary in (("garam", GARAM), ("nuri", NURI), ("bora", NURI)):
