@@ -138,7 +138,7 @@ def clock_points(shown: Performance) -> dict[str, datetime]:
 
 def first_push_s(record: Record) -> float | None:
     """Wall seconds from the report to the first push that a provider took, or None."""
-    told = [e for e in record.timeline if e["code"] == "told" and e["params"].get("audience") == "teachers"]
+    told = [entry for entry in record.timeline if entry["code"] == "teachers-told"]
     if not told or "T4" not in record.case.get("clock", {}):
         return None
     return wall_s(record.case["clock"]["T4"], told[0]["at"], record.speed)
@@ -176,7 +176,7 @@ def demo(
     setting, clock = wall_clock(rate)
     console.rule(f"{voice('title')} · {story.title[lang.value]}")
     with console.status(voice("opening")) as spinner, local_cloud(clock=setting, say=spinner.update) as cloud:
-        with PoliceDesk(partial(_police_secret, cloud)) as desk:
+        with PoliceDesk(partial(police_secret, cloud)) as desk:
 
             def tell(line: Line) -> None:
                 spinner.stop()
@@ -202,7 +202,7 @@ def demo(
         raise typer.Exit(1)
 
 
-def _police_secret(cloud: LocalCloud) -> bytes:
+def police_secret(cloud: LocalCloud) -> bytes:
     secret = cloud.client("secretsmanager").get_secret_value(SecretId=cloud.outputs["PoliceSecretArn"])
     return str(secret["SecretString"]).encode()
 

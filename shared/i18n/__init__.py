@@ -1,4 +1,4 @@
-"""Every sentence a person reads, Korean first. The server sends codes and parameters; this makes them words."""
+"""Every sentence a person reads, Korean first: the server sends codes and parameters, this makes words."""
 
 import json
 from collections.abc import Mapping
@@ -21,12 +21,18 @@ def sentences(language: str) -> dict[str, Any]:
 def sentence(code: str, params: Mapping[str, Any], language: str = "ko") -> str:
     """The sentence of a code such as `timeline.opened`; the code itself where none is written.
 
-    A parameter that the sentence names and the sender left out shows as `…`.
+    A parameter that is itself a word of ours ("found", "police") is said in the language
+    (`common.value`); one that the sentence names and the sender left out shows as `…`.
     """
-    found: Any = sentences(language)
+    known = sentences(language)
+    found: Any = known
     for part in code.split("."):
         found = found.get(part) if isinstance(found, dict) else None
-    return str(found).format_map(_Known(params)) if isinstance(found, str) else code
+    if not isinstance(found, str):
+        return code
+    words = known.get("common", {}).get("value", {})
+    said = {k: words.get(v, v) if isinstance(v, str) else v for k, v in params.items()}
+    return found.format_map(_Known(said))
 
 
 class _Known(dict[str, Any]):
