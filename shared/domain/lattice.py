@@ -106,7 +106,8 @@ class Neighbourhood:
         self._gathers: dict[Receiver, _Gather] = {}
         near = [r for r in alive.items if ground is not None or self._may_hear(r, radius_m)]
         self.near_ids = dict.fromkeys(r.source_id for r in near)
-        self.silent_mass = [self._silent(near, gain) for gain in _gains(model)]
+        gathers = [self.columns(r) for r in near]
+        self.silent_mass = [self._silent(gathers, gain) for gain in _gains(model)]
 
     def mass(self, evidence: Sequence[Evidence]) -> list[float]:
         """Posterior mass of each cell, not normalised."""
@@ -124,9 +125,9 @@ class Neighbourhood:
         if r.accuracy_m == 0:
             gather = self._gathers.get(r)
             if gather is None:
-                gather = self._gathers[r] = self._columns(r)
-        else:  # a moving receiver: its place is its own, and blurred; nothing to share
-            gather = self._columns(r)
+                gather = self._gathers[r] = self.columns(r)
+        else:  # a moving receiver: its place is blurred, and its own; a group shares it for one report
+            gather = _columns_of_moving(self, r)
             distance_m = math.hypot(self.model.range_m(e.rssi_dbm - r.offset_db), r.accuracy_m)
             blur_db = 10 * self.model.exponent / math.log(10) * r.accuracy_m / distance_m
             gather = _Gather(gather.pick, (sd_class(math.hypot(r.sd_db, blur_db)),))
@@ -138,17 +139,16 @@ class Neighbourhood:
         hears_m = self.model.range_m(self.model.threshold_dbm - r.offset_db - 2 * r.sd_db)
         return math.hypot(*self.plane.to_xy(r.at)) < radius_m + hears_m
 
-    def _silent(self, near: Sequence[Receiver], gain: tuple[int, float]) -> tuple[float, ...]:
+    def _silent(self, near: Sequence[_Gather], gain: tuple[int, float]) -> tuple[float, ...]:
         """Prior mass of each cell, times the likelihood that all these are silent."""
         columns, weight = gain
         mass: Iterable[float] = [weight * a for a in self.lattice.area]
-        for r in near:
-            gather = self._columns(r)
+        for gather in near:
             row = [v for sd in gather.sds for v in _shifted(silent_row(self.model, sd), columns)]
             mass = map(mul, mass, gather.pick(tuple(row)))
         return tuple(mass)
 
-    def _columns(self, r: Receiver) -> _Gather:
+    def columns(self, r: Receiver) -> _Gather:
         """Where in its rows a receiver's mean strength at each cell is found."""
         lattice, model = self.lattice, self.model
         rx, ry = self.plane.to_xy(r.at)
@@ -170,7 +170,16 @@ class Neighbourhood:
         return _Gather(itemgetter(*places), tuple(sds))
 
 
-_kept = lru_cache(maxsize=1024)(Neighbourhood)
+_kept = lru_cache(maxsize=2048)(Neighbourhood)
+
+
+@lru_cache(maxsize=4096)
+def _columns_of_moving(near: Neighbourhood, r: Receiver) -> _Gather:
+    return near.columns(r)
+
+
+NEARBY_DIGITS = 4
+"""Of degrees: 11 m by 9 m, at most 7 m from where the receiver is, well inside the lattice's finest part."""
 
 
 def neighbourhood_of(
@@ -182,8 +191,9 @@ def neighbourhood_of(
     anchor = evidence[0].receiver
     if anchor.accuracy_m == 0:
         return _kept(model, anchor.at, _reach_m(model, evidence[0]), alive, None)
-    # a moving receiver is never met in this place again
-    return Neighbourhood(model, anchor.at, _reach_m(model, evidence[0]), alive, None)
+    # A moving receiver is never met in this place again; the neighbourhood of a place nearby is.
+    center = LatLon(round(anchor.at.lat_deg, NEARBY_DIGITS), round(anchor.at.lon_deg, NEARBY_DIGITS))
+    return _kept(model, center, _reach_m(model, evidence[0]), alive, None)
 
 
 @lru_cache(maxsize=32768)
