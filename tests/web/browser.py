@@ -128,6 +128,7 @@ class Screens:
     def close(self) -> None:
         for context in self.contexts:
             context.close()
+        self.contexts.clear()
 
 
 def violations(page: Page) -> list[str]:

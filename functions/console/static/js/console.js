@@ -4,7 +4,7 @@ import { html, render, useEffect, useRef, useState } from '../vendor/htm-preact-
 import { session as sessionIn } from './api.js'
 import { idOf, isDrill, isOpen, isUnacked, makeDesk, ranked } from './desk.js'
 import { ago, bearing, clockText, elapsed, has, language, minuteText, number, speak, t } from './i18n.js'
-import { cityMap } from './map.js'
+import { cityMap, groundOf } from './map.js'
 import { Dialog, Language, Outfit, problemText, SignIn, useModel } from './page.js'
 import { enableSound, ring, soundState } from './sound.js'
 
@@ -170,14 +170,9 @@ function Ground({ desk, state, item, detail, layers, replay, camera, onCamera })
     const stop = desk.onFrame(made.frame)
     const watch = new ResizeObserver(made.resized)
     watch.observe(node.current)
-    fetch('static/map/index.json')
-      .then((answer) => answer.json())
-      .then(async (index) => {
-        const file = index[desk.me.tenant_id]
-        if (file) made.ground(await (await fetch(`static/map/${file}`)).json())
-      })
-      .catch((error) => desk.fault('basemap', error))
+    const still = groundOf(desk.me.tenant_id, made.ground)
     return () => {
+      still()
       stop()
       watch.disconnect()
       made.remove()

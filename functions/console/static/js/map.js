@@ -153,6 +153,21 @@ export function cityMap(node, { onFault, interactive = true }) {
   }
 }
 
+// The deployer's streets and parks, asked for until they come; a district without any has its border alone.
+export function groundOf(tenant_id, draw) {
+  let timer = 0
+  async function ask() {
+    try {
+      const index = await (await fetch('static/map/index.json')).json()
+      if (index[tenant_id]) draw(await (await fetch(`static/map/${index[tenant_id]}`)).json())
+    } catch {
+      timer = setTimeout(ask, 5000)
+    }
+  }
+  ask()
+  return () => clearTimeout(timer)
+}
+
 function line(v, points, close = false) {
   v.c.beginPath()
   for (const [lat, lon] of points) v.c.lineTo(v.x(lon), v.y(lat))

@@ -21,16 +21,20 @@ function packet(head, body) {
 
 // Calls onMessage(topic, bytes); onState('open' | 'closed'). Returns { close }. One connection, no retry.
 // A broker that does not answer a ping within `silence_ms` counts as closed: a frozen one sends no FIN.
-export function listen(url, { clientId, topics, onMessage, onState, ping_ms = 2000, silence_ms = 4000 }) {
+export function listen(url, { clientId, topics, onMessage, onState, ping_ms = 1500, silence_ms = 3500 }) {
   const socket = new WebSocket(url, ['mqtt'])
   socket.binaryType = 'arraybuffer'
   let buffer = new Uint8Array(0)
   let heard_ms = performance.now()
   let over = false
+  let pinged_ms = 0
   const timer = setInterval(() => {
-    if (performance.now() - heard_ms > silence_ms) return end()
-    if (socket.readyState === 1) socket.send(packet(0xc0, []))
-  }, ping_ms)
+    const now = performance.now()
+    if (now - heard_ms > silence_ms) return end()
+    if (socket.readyState !== 1 || now - pinged_ms < ping_ms) return
+    pinged_ms = now
+    socket.send(packet(0xc0, []))
+  }, ping_ms / 3)
 
   function end() {
     if (over) return

@@ -4,7 +4,7 @@ import { html, render, useEffect, useRef, useState } from '../vendor/htm-preact-
 import { session as sessionIn } from './api.js'
 import { idOf, isDrill, isOpen, isUnacked, makeDesk, ranked } from './desk.js'
 import { ago, clockText, elapsed, masked, number, speak, t } from './i18n.js'
-import { cityMap } from './map.js'
+import { cityMap, groundOf } from './map.js'
 import { Outfit, SignIn, useModel } from './page.js'
 
 const LINK_SHAPE = { live: '●', polling: '◐', late: '▲', dead: '■' }
@@ -25,14 +25,9 @@ function Ground({ desk, state }) {
     const made = cityMap(node.current, { onFault: desk.fault, interactive: false })
     view.current = made
     const stop = desk.onFrame(made.frame)
-    fetch('static/map/index.json')
-      .then((answer) => answer.json())
-      .then(async (index) => {
-        const file = index[desk.me.tenant_id]
-        if (file) made.ground(await (await fetch(`static/map/${file}`)).json())
-      })
-      .catch((error) => desk.fault('basemap', error))
+    const still = groundOf(desk.me.tenant_id, made.ground)
     return () => {
+      still()
       stop()
       made.remove()
     }
