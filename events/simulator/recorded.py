@@ -25,6 +25,7 @@ from pathlib import Path
 from shared.domain.geo import LatLon, Plane
 
 ORIGIN = LatLon(37.5, 127.0)  # where local metres begin when a log has no latitude
+SIDE_BY_SIDE = 32  # transmissions of the campus set that are replayed at once
 MOVED_M = 1.0  # a receiver may not stand in two places
 ID = re.compile(r"^[0-9A-Za-z._:-]{1,64}$")
 
@@ -157,14 +158,15 @@ class Log:
 
 
 def tetam(folder: Path) -> Log:
-    """Hall with 12 sensors: the nine walks; training on the static fingerprints."""
+    """Hall with 12 sensors: the nine walks, side by side; training on the static fingerprints."""
     at = {r["alias"]: _local(r["x_m"], r["y_m"]) for r in _table(folder / "sensors.csv")}
-    test = [
-        Row(
-            float(r["t_s"]), r["sensor"], at[r["sensor"]], "tag", float(r["rssi"]), _local(r["x_m"], r["y_m"])
-        )
-        for r in _table(folder / "tracks.csv")
-    ]
+    began: dict[str, float] = {}
+    test = []
+    for r in _table(folder / "tracks.csv"):
+        when_s = float(r["t_s"])
+        since_s = when_s - began.setdefault(r["track"], when_s)
+        truth = _local(r["x_m"], r["y_m"])
+        test.append(Row(since_s, r["sensor"], at[r["sensor"]], r["track"], float(r["rssi"]), truth))
     training = [
         Row(0.0, r["sensor"], at[r["sensor"]], "tag", float(r["mean"]), _local(r["x_m"], r["y_m"]))
         for r in _table(folder / "fingerprints.csv")
@@ -197,7 +199,8 @@ def frs(folder: Path) -> Log:
     """Campus with 29 receivers: the authors' grid split, outdoors and on campus.
 
     A reading within 3 dB of the weakest a receiver ever gave is its noise: it listened and heard nothing.
-    Every transmission is a moment of its own (runs lie days apart), five seconds after the one before.
+    Transmissions lie minutes to days apart, so each is a moment of its own: SIDE_BY_SIDE of them at a time,
+    ten seconds after those before.
     """
     at = {r["rx_id"]: LatLon(float(r["lat"]), float(r["lon"])) for r in _table(folder / "receivers.csv")}
     readings: dict[str, list[tuple[str, float]]] = {}
@@ -206,16 +209,17 @@ def frs(folder: Path) -> Log:
         rssi = float(r["rss_dbm"])
         readings.setdefault(r["sample"], []).append((r["rx_id"], rssi))
         floor[r["rx_id"]] = min(rssi, floor.get(r["rx_id"], 0.0))
-    log = Log([], [])
+    log, seen = Log([], []), 0
     for r in _table(folder / "transmissions.csv"):
-        if r["off_campus"] == "1" or r["transport"] == "inside":
+        if r["off_campus"] == "1" or r["transport"] == "inside" or r["sample"] not in readings:
             continue
         part = log.test if r["authors_grid_test"] == "1" else log.training
-        when_s = 5.0 * (part[-1].at_s / 5.0 + 1) if part else 0.0
+        turn, beacon = divmod(seen, SIDE_BY_SIDE)
+        seen += part is log.test
         truth = LatLon(float(r["tx_lat"]), float(r["tx_lon"]))
-        for receiver, rssi in readings.get(r["sample"], ()):
+        for receiver, rssi in readings[r["sample"]]:
             heard = rssi if rssi > floor[receiver] + 3 else None
-            part.append(Row(when_s, receiver, at[receiver], "radio", heard, truth))
+            part.append(Row(10.0 * turn, receiver, at[receiver], f"radio-{beacon:02d}", heard, truth))
     return log
 
 
