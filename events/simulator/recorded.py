@@ -25,7 +25,7 @@ from pathlib import Path
 from shared.domain.geo import LatLon, Plane
 
 ORIGIN = LatLon(37.5, 127.0)  # where local metres begin when a log has no latitude
-SIDE_BY_SIDE = 32  # transmissions of the campus set that are replayed at once
+SIDE_BY_SIDE = 8  # transmissions of the campus set that are replayed at once
 MOVED_M = 1.0  # a receiver may not stand in two places
 ID = re.compile(r"^[0-9A-Za-z._:-]{1,64}$")
 

@@ -11,7 +11,8 @@ FILE is a CSV with one reading of one receiver per row:
 A local cloud is started with a tenant whose scanners are the log's receivers. Each receiver becomes a
 thing with a certificate; its readings are published interval by interval over mutual TLS MQTT, pass the
 IoT rule, the queue and the ingest function, and each fix is read back from DynamoDB as soon as it is
-stored. Rows that cannot be used are named by line; the others run. Long pauses in the log are shortened.
+stored. Silence is not used: a log seldom says which receivers were switched on. Rows that cannot be used
+are named by line; the others run. Long pauses in the log are shortened.
 
 The functions' radio model is that of pole scanners outdoors. `--calibrate LOG`, another such file with
 the truth in it, learns what each receiver hears more or less than that model says (offset and spread).
@@ -51,7 +52,7 @@ from shared.domain.radio import OUTDOOR
 from shared.ports import Track
 
 TENANT = "replay"
-STORED_S = 20.0  # of the wall: a sighting that is not stored by then is lost
+STORED_S = 60.0  # of the wall: a sighting that is not stored by then is lost
 STEP_WALL_S = 0.12  # what one interval takes on the local cloud, about: the clock is set accordingly
 RATE_MAX = 20.0
 MARGIN_M = 500.0  # the tenant's district reaches so far past the outermost receivers
@@ -190,14 +191,19 @@ def _stored(tracking: DynamoTracking, moment: Moment, newest_ms: dict[str, int])
 
 
 def _plant(cloud: LocalCloud, rows: Sequence[Row], offsets: Offsets) -> dict[str, str]:
-    """A tenant with the log's receivers as scanners and a child for each beacon. Receiver → thing."""
+    """A tenant with the log's receivers as scanners and a child for each beacon. Receiver → thing.
+
+    The scanners are dark, and stay so without the sweeps: a log seldom says when a receiver was switched
+    on, so that its silence is no evidence. Taking it for some put the campus set 1,600 m off, not 420.
+    """
+    cloud.client("scheduler").delete_schedule(Name=f"{cloud.prefix}-sweeps")
     places = {row.receiver: row.place for row in rows}
     things = {receiver: f"{TENANT}-s-{n:03d}" for n, receiver in enumerate(sorted(places), start=1)}
     middle = next(iter(places.values()))
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
     facility = Facility(f"{TENANT}-f-01", TENANT, middle)
     scanners = [
-        Scanner(things[receiver], at, 1.5, *(offsets.get(receiver) or (0.0, 6.0)))
+        Scanner(things[receiver], at, 1.5, *(offsets.get(receiver) or (0.0, 6.0)), dark=True)
         for receiver, at in places.items()
     ]
     beacons = sorted({row.beacon for row in rows if row.rssi_dbm is not None})
