@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import AwareDatetime
 
 from functions.api.access import Role
 from functions.api.desk import AtDesk, Desk, new_router
@@ -62,7 +61,7 @@ def report(body: http.CaseAsked, desk: AtDesk) -> Response[http.Reported]:
 
 
 @router.get("/cases", summary="Cases", tags=["cases"])
-def several(desk: AtDesk, since: AwareDatetime | None = None) -> http.Cases:
+def several(desk: AtDesk, since: http.Moment | None = None) -> http.Cases:
     """Open cases, and those closed since (by default in the last 24 hours). Names are masked."""
     cases = [
         c for c in desk.on.cases.recent(since or desk.now - LOOK_BACK) if desk.caller.sees(c.facility_id)

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-from pydantic import AwareDatetime
-
 from functions.api.desk import AtDesk, Desk, new_router
 from shared.adapters.clock import from_epoch_ms
 from shared.domain.errors import NotFound
@@ -106,7 +104,7 @@ def quarantine(desk: AtDesk) -> http.QuarantineTold:
 
 
 @router.get("/access", summary="Who read what about whom", tags=["operations"])
-def access(desk: AtDesk, since: AwareDatetime, child_id: http.Id | None = None) -> http.AccessTold:
+def access(desk: AtDesk, since: http.Moment, child_id: http.Id | None = None) -> http.AccessTold:
     """The access log from `since` on, oldest first; of one child if asked."""
     lines = [each for each in desk.on.access_log.since(since) if child_id in (None, each.subject_id)]
     return http.AccessTold(lines=[http.AccessLine.of(line) for line in lines])

@@ -6,9 +6,10 @@ that what a field means is said once.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+from annotated_types import Interval
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.domain.case import Case, CaseState, CloseReason, Entry, Evidence, Kind
@@ -26,6 +27,12 @@ Word = Annotated[str, StringConstraints(max_length=40)]
 Note = Annotated[str, StringConstraints(max_length=2000)]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+
+Moment = Annotated[
+    AwareDatetime,
+    Interval(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC)),
+]
+"""A time with its zone, of this age: at the ends of the calendar a time has no UTC."""
 
 
 def _example(body: Mapping[str, Any]) -> ConfigDict:
@@ -421,7 +428,7 @@ class CaseAsked(Asked):
 
     child_id: Id
     outing_id: Id | None = None
-    pressed_at: AwareDatetime | None = None
+    pressed_at: Moment | None = None
     status: Status = Status.ACTUAL
 
 
@@ -438,7 +445,7 @@ class EvidenceAsked(Asked):
     radius_m: Annotated[float, Field(gt=0, le=50_000)]
     source: Id
     confirmed: bool = False
-    at: AwareDatetime | None = None
+    at: Moment | None = None
 
 
 class PoliceAsked(Asked):

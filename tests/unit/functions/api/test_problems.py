@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from functions.api.handler import lambda_handler
 from shared.domain.errors import Conflict, Forbidden, NotFound, Rejected, Unauthorized
 from shared.i18n import LANGUAGES, sentences
-from tests.unit.functions.api.town import OPERATOR, TEACHER, Context, Town, http_event
+from tests.unit.functions.api.town import AUDITOR, OPERATOR, TEACHER, Context, Town, http_event
 
 ROOT = Path(__file__).parents[4]
 CANARY = "canary-010-1234-5678"
@@ -86,6 +86,7 @@ def test_a_problem_speaks_korean_unless_asked_for_english(town: Town, language: 
         ('{"child_id": "c-1", "pressed_at": "yesterday"}', 422),
         ('{"child_id": "c-1", "pressed_at": "2026-05-05T01:00:00"}', 422),
         ('{"child_id": "c-1", "pressed_at": 1e400}', 422),
+        ('{"child_id": "c-1", "pressed_at": "0001-01-01T00:00:00+14:00"}', 422),
         ('{"child_id": "../../secret"}', 422),
         ('{"child_id": "c-1", "' + CANARY + '": 1}', 422),
         ('{"child_id": "' + CANARY + ' "}', 422),
@@ -109,6 +110,13 @@ def test_evidence_from_nowhere_is_refused(town: Town, body: dict[str, object]):
     seen = {"kind": "seen", "lat": 37.48, "lon": 126.95, "radius_m": 9, "source": "cam-1"} | body
 
     assert town.ask(OPERATOR, f"POST /v1/cases/{town.case()}/evidence", seen).status == 422
+
+
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "yesterday", ""])
+def test_a_time_outside_any_calendar_is_refused(town: Town, since: str):
+    town.ask(OPERATOR, f"GET /v1/cases/{town.case()}")
+
+    assert town.ask(AUDITOR, "GET /v1/access", query={"since": since}).status == 422
 
 
 def test_a_body_that_is_no_text_is_refused(town: Town):
