@@ -207,15 +207,11 @@ def _step(before: _Cloud, slot: _Slot, model: RadioModel, motion: Motion, alive:
         own = e.receiver.sd_db**2
         known = memory.get(name)
         open_db2 = own if known is None else variance[name] + own * (1 - rho * rho)
-        row = heard_row(model, sd_class(math.sqrt(open_db2)), e.packets, e.rssi_dbm)
+        row = _long_row(model, sd_class(math.sqrt(open_db2)), e.packets, e.rssi_dbm)
         mu = _means(model, e.receiver, (rx, ry), (x, y, gain))
         if known is not None:
             mu = [a + b for a, b in zip(mu, known, strict=True)]
-        top = len(row) - 1
-        weights = [
-            w * row[min(top, max(0, int((m - MU_MIN_DBM) / MU_STEP_DB + 0.5)))]
-            for w, m in zip(weights, mu, strict=True)
-        ]
+        weights = [w * row[int(m / MU_STEP_DB + _ROW_AT_0_DBM)] for w, m in zip(weights, mu, strict=True)]
         if rho > 0:
             noise = model.fading_db**2 / e.packets + 1 / 12
             share = open_db2 / (open_db2 + noise)
@@ -254,9 +250,19 @@ def _means(
     k, blur, top = 5 * model.exponent, r.accuracy_m**2, model.p0_dbm + r.offset_db
     log10 = math.log10
     return [
-        top + g - k * log10(max((px - rx) * (px - rx) + (py - ry) * (py - ry) + blur, 1.0))
+        top + g - k * log10(d2 if (d2 := (px - rx) * (px - rx) + (py - ry) * (py - ry) + blur) > 1.0 else 1.0)
         for px, py, g in zip(*particles, strict=True)
     ]
+
+
+_PADDING = 240  # columns: 120 dB past either end of a row, so that no particle needs clipping
+_ROW_AT_0_DBM = _PADDING - MU_MIN_DBM / MU_STEP_DB + 0.5
+
+
+@lru_cache(maxsize=4096)
+def _long_row(model: RadioModel, sd: int, packets: int, rssi_dbm: int) -> tuple[float, ...]:
+    row = heard_row(model, sd, packets, rssi_dbm)
+    return (row[0],) * _PADDING + row + (row[-1],) * _PADDING
 
 
 SILENCE_CELL_M = 4.0

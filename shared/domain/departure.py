@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from shared.domain.outing import Answer
 from shared.domain.places import Policy
-from shared.domain.proximity import PHONE, PhoneTrack, near_by_report
+from shared.domain.proximity import PHONE, PhoneTrack, near_by_slot
 from shared.domain.radio import RadioModel
 from shared.domain.sighting import Sighting
 
@@ -71,7 +71,10 @@ def assess_departure(
         stopped = {"phones": len(phones), "silent_s": (now_ms - fell_ms) // 1000}
         return Departure(Level.UNWATCHED, fell_ms, "monitoring-stopped", stopped, last)
 
-    gone_since_ms = _last_near_ms(child, awake, policy.reach_m, since_ms, now_ms, model)
+    history = near_by_slot(
+        child, awake, reach_m=policy.reach_m, now_ms=now_ms, since_ms=since_ms, model=model
+    )
+    gone_since_ms = last_near_ms(history, since_ms)
     params = _params(last, len(awake), now_ms)
     if gone_since_ms is None:
         return Departure(Level.NEAR, now_ms, "within-reach", params, last)
@@ -100,28 +103,15 @@ def alarm_due(departure: Departure, *, last_alarm_ms: int | None, policy: Policy
     return now_ms - last_alarm_ms >= policy.repeat_s * 1000
 
 
-def _last_near_ms(  # noqa: PLR0917
-    child: Sequence[Sighting],
-    awake: Sequence[PhoneTrack],
-    reach_m: float,
-    since_ms: int,
-    now_ms: int,
-    model: RadioModel,
-) -> int | None:
-    """When the child was last within reach of a phone that is awake; None if it still is."""
-    last_near_ms = since_ms
-    for phone in awake:
-        phone_since = PhoneTrack(phone.phone_id, tuple(t for t in phone.reported_ms if t > since_ms))
-        near = False
-        for at_ms, probability in near_by_report(
-            child, phone_since, reach_m=reach_m, now_ms=now_ms, model=model
-        ):
-            near = probability >= NEAR
-            if near:
-                last_near_ms = max(last_near_ms, at_ms)
-        if near:
-            return None
-    return last_near_ms
+def last_near_ms(history: Sequence[tuple[int, float]], since_ms: int) -> int | None:
+    """When the child was last within reach; None if it still is, or nothing is known.
+
+    history: as of `near_by_slot`. since_ms: the answer when it never was.
+    """
+    for at_ms, probability in reversed(history):
+        if probability >= NEAR:
+            return None if at_ms == history[-1][0] else at_ms
+    return since_ms if history else None
 
 
 def _params(last: Sighting | None, awake: int, now_ms: int) -> dict[str, str | int | float]:

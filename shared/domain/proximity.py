@@ -1,14 +1,16 @@
 """How probable it is that the child is with the group: within reach of any teacher's phone.
 
-Each phone keeps a probability over its distance to the child: spread a little as time passes, then
-multiplied by what the phone heard, or that it heard nothing. A phone that did not report says nothing.
+A probability over the distance to the nearest phone: spread a little as time passes, then multiplied by
+what the phones heard, or that they heard nothing. Silence counts only when every phone that is awake has
+reported on that moment; a phone that did not report says nothing.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from operator import itemgetter
+from itertools import pairwise
+from operator import itemgetter, mul
 
 from shared.domain.geo import LatLon
 from shared.domain.radio import OUTDOOR, RadioModel, column, heard_row, packet_class, sd_class, silent_row
@@ -18,9 +20,10 @@ PHONE = replace(OUTDOOR, temper_heard=0.35, temper_silent=0.35, floor=1e-3)
 """A phone among people: bodies shadow for seconds on end, so one interval weighs a third."""
 
 BIN_M = 2.0
-BINS = 50
-STEP_MS = 2000  # spreading is by whole steps of this; a slower phone's interval takes several
+BINS = 40
+STEP_MS = 2000  # one slot of judgement
 BLANK_MS = 10_000  # a longer interval between two reports is time that nobody watched
+AWAKE_MS = 20_000  # a phone that reported within this may still report on the moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,78 +53,106 @@ def proximity(
     child: its sightings, any order; those by anything but these phones are ignored, as are later ones.
     Phones that never reported say nothing; with none that did, the answer is the prior.
     """
-    best = 0.0
-    for phone in phones:
-        history = [*near_by_report(child, phone, reach_m=reach_m, now_ms=now_ms, model=model)]
-        best = max(best, history[-1][1] if history else _prior_near(reach_m))
-    return best if phones else _prior_near(reach_m)
+    history = near_by_slot(child, phones, reach_m=reach_m, now_ms=now_ms, model=model)
+    return history[-1][1] if history else sum(_prior()[: _bins_within(reach_m)])
 
 
-def near_by_report(
-    child: Sequence[Sighting], phone: PhoneTrack, *, reach_m: float, now_ms: int, model: RadioModel = PHONE
-) -> Iterator[tuple[int, float]]:
-    """(at_ms, probability that the child is within reach of this phone) after each of its reports."""
-    reports = sorted({t for t in phone.reported_ms if t <= now_ms})
-    heard = sorted({s for s in child if s.source_id == phone.phone_id and s.at_ms <= now_ms})
-    belief = _prior()
-    inside = _bins_within(reach_m)
-    i, since_ms = 0, reports[0] - STEP_MS if reports else 0
-    for at_ms in reports:
-        interval_ms = at_ms - since_ms
-        belief = _spread(belief, max(1, min(15, round(interval_ms / STEP_MS))))
-        mine = []
-        while i < len(heard) and heard[i].at_ms <= at_ms:
-            if heard[i].at_ms > at_ms - BLANK_MS:
-                mine.append(heard[i])
-            i += 1
-        if mine or interval_ms <= BLANK_MS:
-            seen = _likelihood(mine, model, interval_ms)
-            belief = [b * w for b, w in zip(belief, seen, strict=True)]
-            total = sum(belief)
-            belief = [b / total for b in belief]
-        since_ms = at_ms
-        yield at_ms, sum(belief[:inside])
+def near_by_slot(
+    child: Sequence[Sighting],
+    phones: Sequence[PhoneTrack],
+    *,
+    reach_m: float,
+    now_ms: int,
+    since_ms: int = 0,
+    model: RadioModel = PHONE,
+) -> tuple[tuple[int, float], ...]:
+    """(end of slot ms, probability of being within reach) for each slot that somebody reported on.
+
+    since_ms: evidence before it does not count (the outing had not begun).
+    """
+    ids = {p.phone_id for p in phones}
+    heard = sorted({s[:4] for s in child if s.source_id in ids and since_ms <= s.at_ms <= now_ms})
+    reports = [tuple(sorted({t for t in p.reported_ms if since_ms <= t <= now_ms})) for p in phones]
+    return _history(tuple(heard), tuple(sorted(r for r in reports if r)), reach_m, model)
 
 
-def _likelihood(heard: Sequence[Sighting], model: RadioModel, interval_ms: int) -> Sequence[float]:
-    """Of one interval's evidence, over distance; a longer interval weighs more."""
-    gather: Callable[[Sequence[float]], tuple[float, ...]] = _columns(model)
-    sd = sd_class(math.hypot(6.0, model.gain_sd_db))
-    weight = min(interval_ms, BLANK_MS) / model.interval_ms
-    if not heard:
-        return [v**weight for v in gather(silent_row(model, sd))]
-    packets = sum(s.packets for s in heard)
-    rssi_dbm = round(sum(s.packets * s.rssi_dbm for s in heard) / packets)
-    return gather(heard_row(model, sd, packet_class(model, packets / max(weight, 0.5)), rssi_dbm))
+@lru_cache(maxsize=512)
+def _history(
+    heard: tuple[tuple[int, str, int, int], ...],
+    reports: tuple[tuple[int, ...], ...],
+    reach_m: float,
+    model: RadioModel,
+) -> tuple[tuple[int, float], ...]:
+    strongest: dict[int, tuple[int, int]] = {}
+    for at_ms, _, rssi_dbm, packets in heard:
+        slot = at_ms // STEP_MS
+        strongest[slot] = max(strongest.get(slot, (-200, 0)), (rssi_dbm, packets))
+    silent = _watched_by_all(reports)
+    slots = sorted(silent | strongest.keys())
+    if not slots:
+        return ()
+    belief: Sequence[float] = _prior()
+    inside, before, made = _bins_within(reach_m), slots[0] - 1, []
+    for slot in slots:
+        belief = _spread(belief, min(15, slot - before))
+        belief = list(map(mul, belief, _likelihood(model, *strongest.get(slot, (0, 0)))))
+        total = sum(belief)
+        belief = [b / total for b in belief]
+        before = slot
+        made.append(((slot + 1) * STEP_MS, sum(belief[:inside])))
+    return tuple(made)
 
 
-@lru_cache(maxsize=16)
-def _columns(model: RadioModel) -> "itemgetter[tuple[float, ...]]":
-    return itemgetter(*(column(model.mean_dbm((i + 0.5) * BIN_M)) for i in range(BINS)))
+def _watched_by_all(reports: Sequence[Sequence[int]]) -> set[int]:
+    """Slots that each phone awake at the time has reported on."""
+    covered: dict[int, int] = {}
+    awake: dict[int, int] = {}
+    for times in reports:
+        mine, listening = set(), set()
+        for before_ms, at_ms in pairwise((times[0] - STEP_MS, *times)):
+            if at_ms - before_ms <= BLANK_MS:
+                mine |= set(range(-(-before_ms // STEP_MS), at_ms // STEP_MS))
+            listening |= set(range(before_ms // STEP_MS, min(at_ms, before_ms + AWAKE_MS) // STEP_MS))
+        listening |= set(range(times[-1] // STEP_MS, (times[-1] + AWAKE_MS) // STEP_MS))
+        for slot in mine:
+            covered[slot] = covered.get(slot, 0) + 1
+        for slot in listening | mine:
+            awake[slot] = awake.get(slot, 0) + 1
+    return {slot for slot, count in covered.items() if count == awake[slot]}
+
+
+@lru_cache(maxsize=4096)
+def _likelihood(model: RadioModel, rssi_dbm: int, packets: int) -> tuple[float, ...]:
+    """Over distance, of the strongest sighting of a slot; packets 0: of silence."""
+    sd = sd_class(math.hypot(SHADOW_DB, model.gain_sd_db))
+    columns = itemgetter(*(column(model.mean_dbm((i + 0.5) * BIN_M)) for i in range(BINS)))
+    if packets == 0:
+        row = silent_row(model, sd)
+    else:
+        row = heard_row(model, sd, packet_class(model, packets), rssi_dbm)
+    return tuple(columns(row))
+
+
+SHADOW_DB = 6.0
 
 
 @lru_cache(maxsize=1)
-def _prior() -> list[float]:
+def _prior() -> tuple[float, ...]:
     """Before anything is heard the child is with the group: mostly within 20 m."""
     weights = [math.exp(-(i + 0.5) * BIN_M / 8) for i in range(BINS)]
-    total = sum(weights)
-    return [w / total for w in weights]
+    return tuple(w / sum(weights) for w in weights)
 
 
 def _bins_within(reach_m: float) -> int:
-    return max(1, min(BINS, round(reach_m / BIN_M)))
+    return max(1, min(BINS - 1, round(reach_m / BIN_M)))
 
 
-def _prior_near(reach_m: float) -> float:
-    return sum(_prior()[: _bins_within(reach_m)])
-
-
-def _spread(belief: Sequence[float], steps: int) -> list[float]:
-    """Either may walk about 1 m/s: bins leak to their neighbours; nobody leaves the last one for ever."""
+def _spread(belief: Sequence[float], steps: int) -> Sequence[float]:
+    """Either may walk about 1 m/s: bins leak to their neighbours, and none is lost at the ends."""
     for _ in range(steps):
-        padded = [belief[1], belief[0], *belief, belief[-1], belief[-2]]
+        padded = (belief[1], belief[0], *belief, belief[-1], belief[-2])
         belief = [
-            0.1 * a + 0.2 * b + 0.4 * c + 0.2 * d + 0.1 * e
+            0.1 * (a + e) + 0.2 * (b + d) + 0.4 * c
             for a, b, c, d, e in zip(padded, padded[1:], padded[2:], padded[3:], padded[4:], strict=False)
         ]
-    return list(belief)
+    return belief

@@ -34,6 +34,7 @@ class RadioModel:
     temper_heard, temper_silent: powers that take back what correlated errors make over-confident.
     reach_sd: how many standard deviations of shadowing the lattice allows for.
     cells: lattice cells from the strongest receiver to the edge of the finest part of the lattice.
+    max_heard: the strongest so many receivers are used; a beacon heard by 300 phones costs no more.
     span_ms: how far back from the newest sighting evidence counts as one moment.
     """
 
@@ -51,6 +52,7 @@ class RadioModel:
     temper_silent: float = 0.7
     reach_sd: float = 3.7
     cells: int = 4
+    max_heard: int = 12
     span_ms: int = 3000
 
     def mean_dbm(self, distance_m: float) -> float:

@@ -8,8 +8,6 @@ from shared.domain.geo import LatLon
 from shared.domain.radio import RadioModel, packet_class
 from shared.domain.sighting import Sighting
 
-MAX_HEARD = 12  # the strongest are enough; a beacon heard by 300 phones costs no more
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RadioMap:
@@ -92,7 +90,7 @@ def evidence_of(
             by_source.setdefault(s.source_id, []).append(s)
     evidence = [_summed(heard, receivers, model) for _, heard in sorted(by_source.items())]
     evidence.sort(key=lambda e: (e.receiver.offset_db - e.rssi_dbm, e.receiver.source_id))
-    return evidence[:MAX_HEARD]
+    return evidence[: model.max_heard]
 
 
 def _summed(heard: list[Sighting], receivers: Mapping[str, Receiver], model: RadioModel) -> Evidence:

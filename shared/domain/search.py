@@ -1,14 +1,14 @@
 """Which cameras to open first: few, in order, and with the reason.
 
-The child is somewhere around the newest evidence, further out the older it is. That cloud of
-places, now and over the next minute, is laid out as weighted points; a camera is worth the weight
-it sees that no better camera on the list sees already. So two cameras on one crossing are not both
+The child is somewhere around the newest evidence, further out the older it is, and walks on. That cloud
+is laid out as weighted paths over the coming minute; a camera is worth the weight of the paths that cross
+its view and that no better camera on the list sees already. So two cameras on one crossing are not both
 recommended while a street nobody watches stays empty.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.case import Evidence, Look, Mark
@@ -16,8 +16,10 @@ from shared.domain.geo import Plane, bearing_deg, distance_m
 from shared.domain.places import Camera, Scanner
 from shared.domain.reach import speed_mps
 
-AHEAD_S = (0.0, 20.0, 40.0, 60.0)  # the moments a camera is opened for, seconds from now
+AHEAD_S = tuple(range(0, 61, 10))  # the moments a camera is opened for, seconds from now
 NOT_SEEN_S = 60.0  # how long "not seen" counts against a place: the child may come later
+_HEADING_S = 120.0
+_CELL_M = 40.0
 _DIRECTIONS = 24
 _QUANTILES = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)  # of the distance walked
 _SILENT_M = 30.0  # a scanner hears a bag this near almost surely (POSITIONING)
@@ -27,7 +29,7 @@ _PERSISTENCE = 2.0  # how much a known heading outweighs turning round: von Mise
 
 @dataclass(frozen=True, slots=True)
 class RankedCamera:
-    """A camera worth opening. score: share of the child's likely places only this one adds, 0..1.
+    """A camera worth opening. score: share of the child's likely paths only this one adds, 0..1.
 
     from_s, to_s: seconds from now in which the child may pass. bearing_deg: from the evidence to the
     camera. reason: code of the sentence (i18n `camera.*`), params: what it needs.
@@ -44,11 +46,14 @@ class RankedCamera:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    x_m: float
-    y_m: float
-    ahead_s: float
-    weight: float
+class _Cloud:
+    """Paths the child may be walking: the weight of each (they sum to 1), and their places by square.
+
+    cells: square → (path, moment, x, y) in metres from the evidence.
+    """
+
+    weights: list[float]
+    cells: Mapping[tuple[int, int], list[tuple[int, int, float, float]]]
 
 
 def rank_cameras(
@@ -69,27 +74,29 @@ def rank_cameras(
     just now the child is less likely to be. silent: scanners alive that have not heard the beacon since.
     """
     plane = Plane(found.where)
-    places = _places(found, plane, now=now, age_y=age_y, heading_deg=heading_deg, silent=silent)
-    sees = {camera.camera_id: _seen(camera, plane, places) for camera in cameras}
+    cloud = _cloud(found, plane, now=now, age_y=age_y, heading_deg=heading_deg, silent=silent)
+    weights = cloud.weights
+    sees = {camera.camera_id: _seen(camera, plane, cloud) for camera in cameras}
     watched = {key for key, mark in (marks or {}).items() if mark.look is Look.WATCHING}
-    left = set(range(len(places))).difference(*(sees.get(key, frozenset()) for key in watched))
+    left = set(range(len(weights))).difference(*(sees.get(key, {}) for key in watched))
     for key, mark in (marks or {}).items():
         if mark.look is Look.NOT_SEEN and (now - mark.at).total_seconds() < NOT_SEEN_S:
-            for i in sees.get(key, frozenset()):
-                places[i] = replace(places[i], weight=places[i].weight * _SILENT_FACTOR)
+            for i in sees.get(key, {}):
+                weights[i] *= _SILENT_FACTOR
     offered = {c.camera_id: c for c in cameras if c.camera_id not in watched and sees[c.camera_id]}
     chosen: list[RankedCamera] = []
     while offered and len(chosen) < limit:
-        gains = {key: sum(places[i].weight for i in sees[key] & left) for key in offered}
+        gains = {key: sum(weights[i] for i in sees[key].keys() & left) for key in offered}
         best = max(offered, key=lambda key: (gains[key], -distance_m(offered[key].at, found.where), key))
         if gains[best] <= 1e-6:
             break
-        chosen.append(_ranked(offered.pop(best), found, gains[best], [places[i] for i in sees[best]]))
-        left -= sees[best]
+        moments = [moment for both in sees[best].values() for moment in both]
+        chosen.append(_ranked(offered.pop(best), found, gains[best], moments))
+        left.difference_update(sees[best])
     return tuple(chosen)
 
 
-def _places(
+def _cloud(
     found: Evidence,
     plane: Plane,
     *,
@@ -97,50 +104,52 @@ def _places(
     age_y: int,
     heading_deg: float | None,
     silent: Sequence[Scanner],
-) -> list[_Place]:
-    """The cloud: every direction × distance quantile × moment ahead; weights sum to 1 over each moment."""
+) -> _Cloud:
+    """Every direction × distance quantile as a path over the moments ahead, in squares of `_CELL_M`."""
     age_s = max(0.0, (now - found.at).total_seconds())
     deaf = [plane.to_xy(scanner.at) for scanner in silent]
-    places: list[_Place] = []
-    for ahead_s in AHEAD_S:
-        # 95 % within walked_m + the evidence's own 95 % radius; a Rayleigh law in between.
-        spread_m = math.hypot(speed_mps(age_y) * (age_s + ahead_s), found.radius_m) / 2.448
-        moment = []
-        for k in range(_DIRECTIONS):
-            angle_deg = 360.0 * k / _DIRECTIONS
-            weight = 1.0
-            if heading_deg is not None:
-                weight = math.exp(_PERSISTENCE * math.cos(math.radians(angle_deg - heading_deg)))
-            for quantile in _QUANTILES:
-                far_m = spread_m * math.sqrt(-2 * math.log(1 - quantile))
-                x, y = (
-                    far_m * math.sin(math.radians(angle_deg)),
-                    far_m * math.cos(math.radians(angle_deg)),
-                )
-                heard_nothing = any(math.hypot(x - sx, y - sy) < _SILENT_M for sx, sy in deaf)
-                moment.append(_Place(x, y, ahead_s, weight * (_SILENT_FACTOR if heard_nothing else 1.0)))
-        total = sum(place.weight for place in moment) * len(AHEAD_S)
-        places += [_Place(p.x_m, p.y_m, p.ahead_s, p.weight / total) for p in moment]
-    return places
+    # 95 % within what was walked + the evidence's own 95 % radius; a Rayleigh law in between.
+    spread_m = [math.hypot(speed_mps(age_y) * (age_s + s), found.radius_m) / 2.448 for s in AHEAD_S]
+    weights: list[float] = []
+    cells: dict[tuple[int, int], list[tuple[int, int, float, float]]] = {}
+    for k in range(_DIRECTIONS):
+        angle = 2 * math.pi * k / _DIRECTIONS
+        turn = 0.0 if heading_deg is None else math.cos(angle - math.radians(heading_deg))
+        for quantile in _QUANTILES:
+            far = math.sqrt(-2 * math.log(1 - quantile))
+            path = [(far * m * math.sin(angle), far * m * math.cos(angle)) for m in spread_m]
+            x0, y0 = path[0]
+            unheard = any(math.hypot(x0 - x, y0 - y) < _SILENT_M for x, y in deaf)
+            for moment, (x, y) in enumerate(path):
+                cell = (int(x // _CELL_M), int(y // _CELL_M))
+                cells.setdefault(cell, []).append((len(weights), moment, x, y))
+            weights.append(math.exp(_PERSISTENCE * turn) * (_SILENT_FACTOR if unheard else 1.0))
+    total = sum(weights)
+    return _Cloud([weight / total for weight in weights], cells)
 
 
-def _seen(camera: Camera, plane: Plane, places: Sequence[_Place]) -> frozenset[int]:
-    """Indexes of the places inside the camera's view."""
+def _seen(camera: Camera, plane: Plane, cloud: _Cloud) -> dict[int, tuple[int, int]]:
+    """Paths that cross the camera's view, each with the first and last moment it does."""
     cx, cy = plane.to_xy(camera.at)
-    half_deg = camera.field_of_view_deg / 2
-    seen = []
-    for i, place in enumerate(places):
-        dx, dy = place.x_m - cx, place.y_m - cy
-        if dx * dx + dy * dy > camera.range_m**2:
-            continue
-        off_deg = (math.degrees(math.atan2(dx, dy)) - camera.heading_deg + 180) % 360 - 180
-        if abs(off_deg) <= half_deg:
-            seen.append(i)
-    return frozenset(seen)
+    heading = math.radians(camera.heading_deg)
+    hx, hy = math.sin(heading), math.cos(heading)
+    narrowest = math.cos(math.radians(min(180.0, camera.field_of_view_deg / 2)))
+    reach_m = camera.range_m
+    columns = range(int((cx - reach_m) // _CELL_M), int((cx + reach_m) // _CELL_M) + 1)
+    rows = range(int((cy - reach_m) // _CELL_M), int((cy + reach_m) // _CELL_M) + 1)
+    seen: dict[int, tuple[int, int]] = {}
+    for cell in ((column, row) for column in columns for row in rows):
+        for path, moment, x, y in cloud.cells.get(cell, ()):
+            dx, dy = x - cx, y - cy
+            far_m = math.hypot(dx, dy)
+            if far_m <= reach_m and dx * hx + dy * hy >= narrowest * far_m:
+                first, last = seen.get(path, (moment, moment))
+                seen[path] = min(first, moment), max(last, moment)
+    return seen
 
 
-def _ranked(camera: Camera, found: Evidence, score: float, seen: Sequence[_Place]) -> RankedCamera:
-    from_s, to_s = min(p.ahead_s for p in seen), max(p.ahead_s for p in seen)
+def _ranked(camera: Camera, found: Evidence, score: float, moments: Sequence[int]) -> RankedCamera:
+    from_s, to_s = float(AHEAD_S[min(moments)]), float(AHEAD_S[max(moments)])
     far_m = distance_m(found.where, camera.at)
     return RankedCamera(
         camera=camera,
@@ -152,3 +161,20 @@ def _ranked(camera: Camera, found: Evidence, score: float, seen: Sequence[_Place
         reason="may-see-now" if from_s == 0 else "may-pass-soon",
         params={"percent": round(100 * score), "distance_m": round(far_m), "in_s": round(from_s)},
     )
+
+
+def heading(track: Sequence[Evidence]) -> float | None:
+    """Which way the child last went, degrees clockwise from north; None when it stood or nobody knows.
+
+    track: oldest first. The newest place against the newest one that is far enough away (more than both
+    their 68 % radii) and at most two minutes older.
+    """
+    if not track:
+        return None
+    last = track[-1]
+    for before in reversed(track[:-1]):
+        if (last.at - before.at).total_seconds() > _HEADING_S:
+            break
+        if distance_m(before.where, last.where) > (before.radius_m + last.radius_m) / 1.6:
+            return bearing_deg(before.where, last.where)
+    return None

@@ -153,7 +153,7 @@ class Machine:
         paths = [self.path(arn) for arn in self.executions()]
         return {pair for path in paths for pair in pairwise(path)}
 
-    def finished(self, seconds: float = 40.0) -> list[str]:
+    def finished(self, seconds: float = 120.0) -> list[str]:
         """Wait until no execution runs; the status of each, oldest first."""
 
         def done() -> list[str]:
@@ -165,11 +165,11 @@ class Machine:
         return eventually(done, seconds)
 
 
-def eventually(look: Callable[[], Any], seconds: float = 40.0) -> Any:
+def eventually(look: Callable[[], Any], seconds: float = 120.0) -> Any:
     """The first truthy answer of `look`; AssertionError when there is none in time."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if found := look():
             return found
-        time.sleep(0.1)
+        time.sleep(0.2)
     raise AssertionError(f"did not happen within {seconds} s")
