@@ -13,37 +13,39 @@ from hypothesis import strategies as st
 
 from functions.ingest_sightings.handler import lambda_handler
 from shared.ports import PhoneTrack, Track
-from tests.district import CHILDREN, SCANNERS, START, District, district, near
+from tests.district import CHILDREN, START, District, district, near
 
-SPAN_S = 150  # longer than a window, so that some of what arrives is already too old
+MOMENTS_S = (0, 2, 4, 6, 60, 62, 118, 120, 122, 124, 126)
+"""Close together, so that instants meet; longer than a window, so that some arrive too late for it."""
+SPAN_S = 150
 Sent = dict[str, Any]
 
 
 def beacons() -> st.SearchStrategy[str]:
-    return st.sampled_from([*(f"garam-b-{n:03d}" for n in range(CHILDREN)), "stranger"])
+    return st.sampled_from(["garam-b-000", "garam-b-001", "stranger"])
 
 
 @st.composite
 def messages(draw: st.DrawFn) -> Sent:
-    """What one device says once. Few distinct instants and strengths, so that sightings collide."""
+    """What one device says once. Few devices, beacons, instants and strengths, so that sightings collide."""
     heard = draw(
         st.lists(
             st.tuples(
                 beacons(),
-                st.integers(0, 12).map(lambda n: n * 500),
+                st.sampled_from([0, 1000, 2000, 4000]),
                 st.sampled_from([-50, -62, -75, -88]),
                 st.integers(1, 3),
             ),
             max_size=8,
         )
     )
-    said: Sent = {"at_s": draw(st.integers(0, SPAN_S // 2)) * 2, "heard": heard}
-    thing = draw(st.integers(0, SCANNERS + 1))
-    if thing < SCANNERS:
-        return said | {"thing": f"garam-s-{thing:03d}"}
-    here = near(draw(st.integers(0, 80)), draw(st.integers(0, 40)))
-    fix = (here.lat_deg, here.lon_deg, draw(st.integers(3, 9)), draw(st.sampled_from([0, 1500])))
-    return said | {"thing": f"garam-p-{thing - SCANNERS:03d}", "fix": fix}
+    said: Sent = {"at_s": draw(st.sampled_from(MOMENTS_S)), "heard": heard}
+    thing = draw(st.sampled_from(["garam-s-000", "garam-s-001", "garam-p-000", "garam-p-001"]))
+    if "-s-" in thing:
+        return said | {"thing": thing}
+    here = near(draw(st.sampled_from([0, 40])), 20)
+    fix = (here.lat_deg, here.lon_deg, draw(st.sampled_from([3, 9])), draw(st.sampled_from([0, 2000])))
+    return said | {"thing": thing, "fix": fix}
 
 
 @st.composite
