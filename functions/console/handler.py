@@ -21,19 +21,7 @@ _PAGES = {"/": "console.html", "/console": "console.html", "/wall": "wall.html",
 _PAGES |= {"/admin": "admin.html", "/sw.js": "sw.js"}
 _TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json"}
 _FOREVER = "public, max-age=31536000, immutable"  # a vendored file's name holds its version
-_SECTIONS = (
-    "camera",
-    "common",
-    "console",
-    "fix",
-    "phone",
-    "problem",
-    "reason",
-    "error",
-    "timeline",
-    "wall",
-    "admin",
-)
+_SECTIONS = ("admin", "camera", "common", "console", "departure", "error", "fix", "phone", "timeline", "wall")
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:

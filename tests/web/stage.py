@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from events.simulator.play import Play
-from events.simulator.scenario import load
 from shared.domain.geo import distance_m
 from tests.web.world import World
 
@@ -21,7 +19,6 @@ class Scene:
     teacher: str
     outing: dict[str, Any]
     beacons: dict[str, str] = field(default_factory=dict)
-    play: Play | None = None
     seq: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
@@ -41,8 +38,18 @@ class Scene:
         body = {"child_id": self.child(nth)["child_id"], **more}
         return dict(self.world.call(self.teacher, "POST", "cases", body)["case"])
 
-    def together(self, *, but: Container[int] = (), near: Container[int] = ()) -> "Scene":
-        """Every phone hears everybody `but` some; three poles hear those `near` them; every pole lives."""
+    def together(
+        self,
+        *,
+        but: Container[int] = (),
+        near: Container[int] = (),
+        east_m: float = 0.0,
+        north_m: float = 0.0,
+    ) -> "Scene":
+        """Every phone hears everybody `but` some; every pole lives, and the three next to a point hear `near`.
+
+        east_m, north_m: of that point, from the group.
+        """
         self.world.clock.forward(2)
         city, now_ms = self.world.city, round(self.world.clock.now().timestamp() * 1000)
         place = next(place for place in city.places if place.tenant_id == self.tenant_id)
@@ -52,7 +59,8 @@ class Scene:
             heard = [[beacon, 500, -58, 3] for n, beacon in enumerate(ids) if n not in but]
             fix = [at.lat_deg, at.lon_deg, 6, 400]
             self._says(phone["phone_id"], now_ms, heard, fix=fix)
-        scanners = sorted(city.scanners[self.tenant_id], key=lambda s: distance_m(s.at, at))
+        there = city.plane.to_latlon(place.x_m + east_m, place.y_m + north_m)
+        scanners = sorted(city.scanners[self.tenant_id], key=lambda s: distance_m(s.at, there))
         for rank, scanner in enumerate(scanners):
             poles = [
                 [beacon, 300, -70 - 4 * rank, 2] for n, beacon in enumerate(ids) if n in near and rank < 3
@@ -65,6 +73,13 @@ class Scene:
         for _ in range(7):
             self.world.clock.forward(2)
             self.together(but=nth, near=nth)
+        return self
+
+    def wanders(self, nth: int, from_m: float, to_m: float, steps: int) -> "Scene":
+        """The nth child walks off to the north-east and is heard every 2 s. from_m, to_m: from the group."""
+        for step in range(steps):
+            away_m = from_m + (to_m - from_m) * step / max(1, steps - 1)
+            self.together(but=[nth], near=[nth], east_m=0.9 * away_m, north_m=0.44 * away_m)
         return self
 
     def _says(self, thing: str, sent: int, heard: list[list[Any]], **more: Any) -> None:
@@ -94,9 +109,3 @@ def outing(
     told = world.call(teacher, "POST", "outings", {"members": members, "status": status})
     beacons = {child.child_id: child.beacon_id for child in world.city.children[tenant_id]}
     return Scene(world, teacher, told["outing"], beacons)
-
-
-def heard(scene: Scene, *, scenario: str = "runs_to_the_road", from_s: float, until_s: float) -> Scene:
-    """What phones and scanners say of the group between two moments of a scenario."""
-    scene.play = scene.world.play(load(scenario), from_s=from_s, until_s=until_s)
-    return scene

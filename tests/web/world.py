@@ -19,8 +19,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from events.simulator.city import City, CitySpec
-from events.simulator.play import Play
-from events.simulator.scenario import Scenario
 from functions.api.handler import lambda_handler as api
 from functions.console.handler import lambda_handler as console
 from functions.ingest_sightings.handler import lambda_handler as ingest
@@ -37,9 +35,18 @@ class RunningClock:
 
     def __init__(self, start: datetime) -> None:
         self._ahead = start - datetime.now(UTC)
+        self.stopped: datetime | None = None
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self._ahead
+        return self.stopped or datetime.now(UTC) + self._ahead
+
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """Time stands still: a slow machine must not age a picture."""
+        self.stopped = self.now()
+        yield
+        stopped, self.stopped = self.stopped, None
+        self.set(stopped)
 
     def from_wall_ms(self, wall_ms: int) -> int:
         return wall_ms + round(self._ahead.total_seconds() * 1000)
@@ -103,18 +110,6 @@ class World:
             "custom:facility": facility,
         }
         return PASSWORD, claims
-
-    def play(self, scenario: Scenario, *, from_s: float, until_s: float) -> Play:
-        """What scanners and phones say between two moments of a scenario, each at its time."""
-        begun = self.clock.now()
-        play = Play(scenario, self.city, seed=7, start_ms=round((begun.timestamp() - from_s) * 1000))
-        for emission in play:
-            if emission.at_s > until_s:
-                break
-            if emission.at_s >= from_s:
-                self.clock.set(begun + timedelta(seconds=emission.at_s - from_s))
-                self.hear(emission.tenant_id, emission.thing, emission.payload)
-        return play
 
     def call(self, user: str, method: str, path: str, body: Any = None, key: str = "") -> Any:
         """Ask the API as somebody, past the network. AssertionError when refused."""

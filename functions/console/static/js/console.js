@@ -16,12 +16,14 @@ const ALARM_EVERY_MS = 3000
 
 const stateShape = (item) => (!isOpen(item) ? '✔' : isUnacked(item) ? '▲' : '◆')
 const stateWord = (item) => (isUnacked(item) ? t('console.unacked') : t(`console.state.${item.state}`))
-const who = (item) =>
-  t('console.who', {
-    name: item.subject.name || t('console.no_name'),
-    age: item.subject.age_y,
-    sex: t(`common.sex.${item.subject.sex || 'unknown'}`),
-  })
+const who = ({ subject }) =>
+  [
+    subject.name || t('console.no_name'),
+    t('common.age', { n: subject.age_y }),
+    has(`common.sex.${subject.sex}`) && t(`common.sex.${subject.sex}`),
+  ]
+    .filter(Boolean)
+    .join(' · ')
 const place = (item) => item.facility?.name ?? t('console.neighbour_case')
 const caseNo = (item) => item.case_id.slice(-6).toUpperCase()
 const lasted = (item, now) => {
@@ -308,12 +310,12 @@ function Cameras({ desk, item, detail, camera, onCamera }) {
   const mark = (one, name) => desk.act(`${desk.root(item)}/cameras/${one.camera_id}`, { mark: name })
   const keys = (event, one) => {
     const name = MARKS['1234'.indexOf(event.key)]
-    if (!name || event.ctrlKey || event.altKey || event.metaKey) return
+    if (!name || item.shared || event.ctrlKey || event.altKey || event.metaKey) return
     event.preventDefault()
     mark(one, name)
   }
   return html`<section aria-labelledby="cameras-title">
-    <h3 id="cameras-title">${t('console.cameras')} <span class="muted small">${t('console.camera_keys')}</span></h3>
+    <h3 id="cameras-title">${t('console.cameras')} ${!item.shared && html`<span class="muted small">${t('console.camera_keys')}</span>`}</h3>
     ${cameras.length === 0 && html`<p class="muted">${t('console.no_cameras')}</p>`}
     <ol class="cameras">${cameras.map((one, i) => {
       const marked = one.mark?.mark
@@ -332,12 +334,12 @@ function Cameras({ desk, item, detail, camera, onCamera }) {
             to: one.arrives_to ? minuteText(new Date(one.arrives_to)) : '',
           })}` : ''}</p>
           ${one.reason && has(`camera.${one.reason.code}`) && html`<p class="muted">${t(`camera.${one.reason.code}`, one.reason.params)}</p>`}
-          <div class="row marks">${MARKS.map(
+          ${!item.shared && html`<div class="row marks">${MARKS.map(
             (name, k) => html`<button key=${name} aria-pressed=${marked === name}
               aria-label=${`${k + 1} ${t(`console.mark.${name}`)} ${one.name}`} onClick=${() => mark(one, name)}>
               <kbd>${k + 1}</kbd> ${t(`console.mark.${name}`)}
             </button>`,
-          )}</div>
+          )}</div>`}
         </div>
       </li>`
     })}</ol>

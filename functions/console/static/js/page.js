@@ -4,10 +4,8 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from '../vendor/ht
 import { has, language, speak, t } from './i18n.js'
 
 export function problemText(problem) {
-  for (const section of ['error', 'problem']) {
-    if (has(`${section}.${problem.code}`)) return t(`${section}.${problem.code}`, problem.params)
-  }
-  return t('common.problem', { code: problem.code })
+  const path = `error.${problem.code}`
+  return has(path) ? t(path, problem.params) : t('common.problem', { code: problem.code })
 }
 
 export function useModel(model) {

@@ -123,7 +123,10 @@ function Count({ teacher, outing }) {
 }
 
 const why = (member) =>
-  has(`reason.${member.reason?.code}`) ? t(`reason.${member.reason.code}`, member.reason.params) : null
+  has(`departure.${member.reason?.code}`) ? t(`departure.${member.reason.code}`, member.reason.params) : null
+
+// Heard since by somebody other than the group's phones: a pole on the street.
+const byPole = (member) => member.age_s != null && (member.reason?.params?.silent_s ?? 0) > member.age_s + 2
 
 function Member({ teacher, member }) {
   const state = teacher.stale() ? 'unknown' : member.state
@@ -217,7 +220,7 @@ function Alarm({ teacher, alarms }) {
     <div>
       <h1 id="alarm-title" tabindex="-1">${drill ? `[${t('phone.drill')}] ` : ''}${t('phone.alarm_title', { name: member.name })}</h1>
       <p class="huge">${t('phone.alarm_bag', { no: member.bag_no })}</p>
-      <p>${t('phone.alarm_last', { ago: ago(member.age_s) })}</p>
+      <p>${t(byPole(member) ? 'phone.alarm_pole' : 'phone.alarm_last', { ago: ago(member.age_s) })}</p>
       ${why(member) && html`<p>${why(member)}</p>`}
       <${Outfit} outfit=${member.outfit} />
       ${alarms.length > 1 && html`<p>${t('phone.more_alarms', { n: alarms.length - 1 })}</p>`}

@@ -3,18 +3,20 @@
 import { html, render, useEffect, useRef, useState } from '../vendor/htm-preact-3.1.1.js'
 import { session as sessionIn } from './api.js'
 import { idOf, isDrill, isOpen, isUnacked, makeDesk, ranked } from './desk.js'
-import { ago, clockText, elapsed, masked, number, speak, t } from './i18n.js'
+import { clockText, elapsed, has, masked, number, speak, t } from './i18n.js'
 import { cityMap, groundOf } from './map.js'
 import { Outfit, SignIn, useModel } from './page.js'
 
 const LINK_SHAPE = { live: '●', polling: '◐', late: '▲', dead: '■' }
 
-const who = (item) =>
-  t('console.who', {
-    name: masked(item.subject.name),
-    age: item.subject.age_y,
-    sex: t(`common.sex.${item.subject.sex || 'unknown'}`),
-  })
+const who = ({ subject }) =>
+  [
+    masked(subject.name),
+    t('common.age', { n: subject.age_y }),
+    has(`common.sex.${subject.sex}`) && t(`common.sex.${subject.sex}`),
+  ]
+    .filter(Boolean)
+    .join(' · ')
 const lasted = (item, now) => ((item.clock.T12 ? Date.parse(item.clock.T12) : now) - Date.parse(item.clock.T4)) / 1000
 const word = (item) => (isUnacked(item) ? `▲ ${t('console.unacked')}` : `◆ ${t(`console.state.${item.state}`)}`)
 
