@@ -4,6 +4,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 BIN := .venv/bin
 READY := .venv/.ready
+NEEDS_UV = @$(BIN)/uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 # Vendored checksums, the word "password" in two languages, names of Secrets Manager's properties, the emulator's and tests' own.
 KNOWN_NOT_SECRET := --exclude-files '/vendor/|^shared/i18n/|^requirements\.lock$$' \
 	--exclude-lines 'secretsmanager:|GenerateSecret' --exclude-secrets '^(test|none|correct horse|look-after-them)$$'
@@ -64,10 +65,11 @@ localstack: $(READY) ## Start LocalStack in Docker and deploy to it (infra/local
 	@$(BIN)/python -m infra.localstack.up
 
 sfn-localstack: $(READY) ## The state machine on LocalStack's own engine, without Docker
+	$(NEEDS_UV)
 	@$(BIN)/python -m infra.localstack.engine
 
 lock: $(READY) ## Resolve pyproject.toml anew into requirements.lock
-	@$(BIN)/uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(NEEDS_UV)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--all-extras --upgrade --output-file requirements.lock pyproject.toml
 

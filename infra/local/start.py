@@ -65,7 +65,7 @@ class Server:
 
     def _start(self, *, sign: bool) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix=PREFIX))
-        http_port, self.mqtt_port = _free_ports(2)
+        http_port, self.mqtt_port = free_ports(2)
         self.endpoint = f"http://127.0.0.1:{http_port}"
         with (self.directory / "server.log").open("wb") as log:
             self.process = subprocess.Popen(
@@ -215,7 +215,8 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Loopback ports nobody listens on now."""
     probes = [socket.socket() for _ in range(count)]
     try:
         for probe in probes:
