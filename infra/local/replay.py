@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -52,7 +53,8 @@ from shared.domain.radio import OUTDOOR
 from shared.ports import Track
 
 TENANT = "replay"
-STORED_S = 60.0  # of the wall: a sighting that is not stored by then is lost
+STORED_S = 120.0  # of the wall: a sighting that is not stored by then is lost
+WAKE_S = 300.0  # starting functions on a busy machine, with a redelivery
 STEP_WALL_S = 0.12  # what one interval takes on the local cloud, about: the clock is set accordingly
 RATE_MAX = 20.0
 MARGIN_M = 500.0  # the tenant's district reaches so far past the outermost receivers
@@ -109,16 +111,20 @@ def moments(rows: Sequence[Row], *, interval_s: float, gap_s: float) -> list[Mom
 
 
 def learn(training: Iterable[Row]) -> Offsets:
-    """Per receiver: what it hears above the functions' model (dB), and the spread about that (dB)."""
+    """Per receiver: what it hears above the functions' model, and the spread about that, dB.
+
+    The spread is one for all receivers: they share the tables of the radio model then.
+    """
     over: dict[str, list[float]] = {}
     for row in training:
         if row.rssi_dbm is not None and row.truth is not None:
             expected = OUTDOOR.mean_dbm(distance_m(row.place, row.truth))
             over.setdefault(row.receiver, []).append(row.rssi_dbm - expected)
-    return {
-        receiver: (statistics.mean(values), max(SD_MIN_DB, statistics.pstdev(values)))
-        for receiver, values in over.items()
-    }
+    if not over:
+        return {}
+    pooled = statistics.fmean(statistics.pvariance(values) for values in over.values())
+    sd_db = max(SD_MIN_DB, math.sqrt(pooled))
+    return {receiver: (statistics.fmean(values), sd_db) for receiver, values in over.items()}
 
 
 def run(
@@ -142,14 +148,29 @@ def run(
             fleet.connect(TENANT, name, each.certificate_file, each.key_file) for name, each in papers.items()
         ]:
             connected.result(STORED_S)
+        _wake(fleet, tracking, list(things.values()), epoch_ms(clock()))
         start_ms = epoch_ms(clock())
-        for seq, moment in enumerate(found, start=1):
+        for seq, moment in enumerate(found, start=3):
             end_ms = start_ms + round(moment.at_s * 1000)
             _until(clock, end_ms)
             now_ms = epoch_ms(clock())
             start_ms += now_ms - end_ms  # whatever we are slower than the log is a pause in it
             newest_ms = _publish(fleet, things, moment, seq, now_ms)
             yield from _stored(tracking, moment, newest_ms)
+
+
+def _wake(fleet: Fleet, tracking: DynamoTracking, names: Sequence[str], now_ms: int) -> None:
+    """Every receiver says that it is alive: first one, then all, so that the functions are started."""
+    for seq, speaking in enumerate((names[:1], names), start=1):
+        alive = Message(seq, Lane.ORDINARY, now_ms, ()).payload(now_ms)
+        for acknowledged in [fleet.publish(name, Lane.ORDINARY, alive) for name in speaking]:
+            acknowledged.result(STORED_S)
+        if not wait_for(partial(_have_spoken, tracking, speaking), WAKE_S, POLL_S):
+            raise CloudFailed(f"The ingest function did not answer within {WAKE_S:g} s.")
+
+
+def _have_spoken(tracking: DynamoTracking, names: Sequence[str]) -> bool:
+    return tracking.heartbeats().keys() >= set(names)
 
 
 def _until(clock: Callable[[], datetime], at_ms: int) -> None:
