@@ -165,9 +165,8 @@ def test_a_source_whose_clock_is_hours_off_is_dated_by_its_receipt(here: Distric
 def test_a_phone_that_hears_every_child_keeps_them_all_near(here: District) -> None:
     phones_report(here, 40, heard=range(CHILDREN))
 
-    assert [(track(here, n).proximity, track(here, n).alarm) for n in range(CHILDREN)] == [
-        (1.0, {})
-    ] * CHILDREN
+    tracks = [track(here, n) for n in range(CHILDREN)]
+    assert [((each.proximity or 0) > 0.5, each.alarm) for each in tracks] == [(True, {})] * CHILDREN
 
 
 def test_a_child_no_phone_hears_is_warned_of_once_and_then_alarmed_until_answered(here: District) -> None:
