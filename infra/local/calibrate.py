@@ -153,12 +153,16 @@ def choose_kernel(survey: Survey, *, seed: int = 0) -> Kernel:
     samples = []
     for j in range(len(survey.ids)):
         places, values = _sample(survey, j, seed)
-        if len(values) >= MAP_MIN:
-            trend = _trend(survey.receivers[j], places, values)
-            samples.append((places[:200], (values - trend(places))[:200]))
+        if len(values) < MAP_MIN:
+            continue
+        residual = values - _trend(survey.receivers[j], places, values)(places)
+        # half of them anywhere, half beside one another: long and short scales both show
+        beside = np.argsort(_distances(places[:1], places)[0])[:120]
+        chosen = np.unique(np.r_[np.arange(min(120, len(values))), beside])
+        samples.append((places[chosen], residual[chosen]))
     samples = samples[:12]
     best = (-math.inf, Kernel(4.0, size_m / 10, 3.0))
-    for length_m in (size_m / 40, size_m / 20, size_m / 10, size_m / 5):
+    for length_m in (size_m / 80, size_m / 40, size_m / 20, size_m / 10, size_m / 5):
         for sd_db in (2.0, 3.0, 4.0, 5.0, 6.5):
             for noise_db in (1.5, 2.0, 3.0, 4.0, 5.0):
                 kernel = Kernel(sd_db, length_m, noise_db)
@@ -185,11 +189,11 @@ def learn_site(survey: Survey, model: RadioModel, *, cell_m: float, margin_m: fl
     return Site(learned, learn_ground(survey, cell_m=cell_m, margin_m=margin_m, blur_m=blur_m))
 
 
-TEMPERS = (0.35, 0.5, 0.6, 0.7, 0.85, 1.0, 1.25)
+TEMPERS = (0.35, 0.45, 0.55, 0.7, 0.85, 1.0, 1.25)
 
 
 def _choose_temper(
-    survey: Survey, path: Learned, *, cell_m: float, margin_m: float, blur_m: float, places: int = 80
+    survey: Survey, path: Learned, *, cell_m: float, margin_m: float, blur_m: float, places: int = 50
 ) -> float:
     """The power at which the 95 % ellipse holds 95 % of held-out places: two folds, made without them."""
     folds = np.unique(survey.fold)

@@ -10,12 +10,13 @@ from enum import StrEnum
 
 from shared.domain.outing import Answer
 from shared.domain.places import Policy
-from shared.domain.proximity import PHONE, PhoneTrack, near_by_slot
+from shared.domain.proximity import PHONE, Judged, PhoneTrack, near_by_slot
 from shared.domain.radio import RadioModel
 from shared.domain.sighting import Sighting
 
 NEAR = 0.5
-"""The child counts as within reach while this probable."""
+"""A child that is heard counts as with the group while this probable. One that no phone hears does not
+count: its bag says nothing for it, and the policy's seconds run."""
 RETRIGGER_MS = 60_000
 """Still gone this long after 함께 있어요: the answer no longer holds (AT-1.7)."""
 
@@ -74,21 +75,21 @@ def assess_departure(
     history = near_by_slot(
         child, awake, reach_m=policy.reach_m, now_ms=now_ms, since_ms=since_ms, model=model
     )
-    gone_since_ms = last_near_ms(history, since_ms)
+    gone_at_ms = gone_since_ms(history, since_ms)
     params = _params(last, len(awake), now_ms)
-    if gone_since_ms is None:
+    if gone_at_ms is None:
         return Departure(Level.NEAR, now_ms, "within-reach", params, last)
-    gone_ms = now_ms - gone_since_ms
-    reason = "never-heard" if last is None else "unheard" if last.at_ms <= gone_since_ms else "beyond-reach"
-    holds = answer is not None and answered_ms is not None and answered_ms >= gone_since_ms
-    if holds and answer is Answer.WITH_ME and now_ms - max(gone_since_ms, answered_ms or 0) <= RETRIGGER_MS:
-        return Departure(Level.NEAR, gone_since_ms, "answered-with-me", params, last, answered=True)
+    gone_ms = now_ms - gone_at_ms
+    reason = "never-heard" if last is None else "unheard" if last.at_ms <= gone_at_ms else "beyond-reach"
+    holds = answer is not None and answered_ms is not None and answered_ms >= gone_at_ms
+    if holds and answer is Answer.WITH_ME and now_ms - max(gone_at_ms, answered_ms or 0) <= RETRIGGER_MS:
+        return Departure(Level.NEAR, gone_at_ms, "answered-with-me", params, last, answered=True)
     if gone_ms >= policy.alarm_s * 1000:
         answered = holds and answer is not Answer.WITH_ME
-        return Departure(Level.DEPARTED, gone_since_ms, reason, params, last, answered=answered)
+        return Departure(Level.DEPARTED, gone_at_ms, reason, params, last, answered=answered)
     if gone_ms >= policy.warn_s * 1000:
-        return Departure(Level.WARNED, gone_since_ms, reason, params, last)
-    return Departure(Level.NEAR, gone_since_ms, "within-reach", params, last)
+        return Departure(Level.WARNED, gone_at_ms, reason, params, last)
+    return Departure(Level.NEAR, gone_at_ms, "within-reach", params, last)
 
 
 def alarm_due(departure: Departure, *, last_alarm_ms: int | None, policy: Policy, now_ms: int) -> bool:
@@ -103,14 +104,14 @@ def alarm_due(departure: Departure, *, last_alarm_ms: int | None, policy: Policy
     return now_ms - last_alarm_ms >= policy.repeat_s * 1000
 
 
-def last_near_ms(history: Sequence[tuple[int, float]], since_ms: int) -> int | None:
-    """When the child was last within reach; None if it still is, or nothing is known.
+def gone_since_ms(history: Sequence[Judged], since_ms: int) -> int | None:
+    """When the child was last with the group; None if it still is, or nothing is known.
 
     history: as of `near_by_slot`. since_ms: the answer when it never was.
     """
-    for at_ms, probability in reversed(history):
-        if probability >= NEAR:
-            return None if at_ms == history[-1][0] else at_ms
+    for judged in reversed(history):
+        if judged.heard and judged.near >= NEAR:
+            return None if judged is history[-1] else judged.at_ms
     return since_ms if history else None
 
 

@@ -15,7 +15,9 @@ from shared.domain.radio import OUTDOOR, RadioModel
 from shared.domain.sighting import Sighting
 
 ORIGIN = LatLon(37.5, 127.0)  # the sets are in metres of their own; any origin will do
-PLAIN = replace(OUTDOOR, packets=1, fading_db=0.5, threshold_dbm=-130.0, loss=0.01, gain_sd_db=0.0)
+PLAIN = replace(
+    OUTDOOR, packets=1, fading_db=0.5, threshold_dbm=-130.0, loss=0.01, gain_sd_db=0.0, max_heard=64
+)
 """Readings that are there whatever their strength: a missing one is chance and says nothing."""
 
 
