@@ -94,9 +94,7 @@ class Screens:
             **options,
         )
         self.contexts.append(context)
-        context.add_init_script(
-            f"localStorage.getItem('jikimi.language') || localStorage.setItem('jikimi.language', '{language}')"
-        )
+        context.add_init_script(f"localStorage['jikimi.language'] ??= '{language}'")
         if user:
             session = json.dumps(json.dumps(self._session(user)))
             context.add_init_script(

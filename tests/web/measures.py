@@ -138,7 +138,7 @@ _FPS = """async (ms) => {
 
 
 def frames(screens: Screens, broker: Broker, seconds: float = 4.0) -> dict[str, dict[str, float]]:
-    """Frames a second with 3,100 markers moving at 1 Hz, without WebGL: still, and while the map is dragged."""
+    """Frames a second with 3,100 markers moving at 1 Hz, no WebGL: still, and while the map is dragged."""
     world = screens.world
     case = stage.outing(world).together(near=[0]).report(0)
     page = live_console(screens)
@@ -226,7 +226,8 @@ def acknowledged_ms(screens: Screens) -> float:
     expect(page.locator("[data-alert]")).to_be_visible()
     page.evaluate(
         """() => {
-          addEventListener('keydown', () => (window.pressed = performance.now()), { once: true, capture: true })
+          const pressed = () => (window.pressed = performance.now())
+          addEventListener('keydown', pressed, { once: true, capture: true })
           new MutationObserver(() => {
             if (document.querySelector('.owned')) window.owned ??= performance.now()
           }).observe(document.body, { childList: true, subtree: true })
@@ -252,9 +253,12 @@ def rings_after_ms(screens: Screens) -> float:
     )
     stage.outing(screens.world).report(0)
     page.locator("[data-alert]").wait_for()
-    rang = "performance.getEntriesByName('ring')[0]?.startTime"
     found: float = page.evaluate(
-        f"async () => {{ while (!{rang}) await new Promise(requestAnimationFrame); return {rang} - window.banner }}"
+        """async () => {
+          const rang = () => performance.getEntriesByName('ring')[0]?.startTime
+          while (!rang()) await new Promise(requestAnimationFrame)
+          return rang() - window.banner
+        }"""
     )
     return found
 

@@ -1,4 +1,4 @@
-"""Take the pictures: `python -m tests.web.screens [folder]` (default .build/screens), each of a played scene."""
+"""Take the pictures of played scenes: `python -m tests.web.screens [folder]` (default .build/screens)."""
 
 import sys
 from pathlib import Path
@@ -32,6 +32,7 @@ def console(screens: Screens, user: str = "operator-garam", language: str = "ko"
     page = screens.open("/console", user, language=language)
     expect(page.locator(".cases")).to_be_visible()
     expect(page.locator(".loading")).to_have_count(0)
+    page.locator(".mute").click()  # a press lets the browser sound
     return page
 
 
@@ -66,7 +67,7 @@ def calm(screens: Screens, folder: Path) -> tuple[Scene, Scene]:
 def missing(screens: Screens, folder: Path, park: Scene, other: Scene) -> None:
     """A child walks off: alarm, report, alert, search, share, wall."""
     world = screens.world
-    park.wanders(6, 10, 90, 14)
+    park.wanders(6, 10, 90, 10)
     other.together()
     park.together(but=[6], near=[6], east_m=81, north_m=40)
     with world.clock.standing():
@@ -82,7 +83,7 @@ def missing(screens: Screens, folder: Path, park: Scene, other: Scene) -> None:
         desk.keyboard.press("F2")
         expect(desk.locator(".owned")).to_be_visible()
     for step in range(3):
-        park.wanders(6, 90 + 14 * step, 104 + 14 * step, 4)
+        park.wanders(6, 90 + 14 * step, 104 + 14 * step, 2)
         position = world.call("operator-garam", "GET", f"cases/{case_id}/position")["position"]
         told = {
             "kind": "seen",

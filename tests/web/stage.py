@@ -46,17 +46,17 @@ class Scene:
         east_m: float = 0.0,
         north_m: float = 0.0,
     ) -> "Scene":
-        """Every phone hears everybody `but` some; every pole lives, and the three next to a point hear `near`.
+        """Every phone hears everybody `but` some; every pole lives, three next to a point hear `near`.
 
         east_m, north_m: of that point, from the group.
         """
-        self.world.clock.forward(2)
+        self.world.clock.forward(4)
         city, now_ms = self.world.city, round(self.world.clock.now().timestamp() * 1000)
         place = next(place for place in city.places if place.tenant_id == self.tenant_id)
         at = city.plane.to_latlon(place.x_m, place.y_m)
         ids = [self.beacons[member["child_id"]] for member in self.outing["members"]]
         for phone in self.outing["phones"]:
-            heard = [[beacon, 500, -58, 3] for n, beacon in enumerate(ids) if n not in but]
+            heard = [[b, ago_ms, -58, 3] for n, b in enumerate(ids) if n not in but for ago_ms in (2500, 500)]
             fix = [at.lat_deg, at.lon_deg, 6, 400]
             self._says(phone["phone_id"], now_ms, heard, fix=fix)
         there = city.plane.to_latlon(place.x_m + east_m, place.y_m + north_m)
@@ -69,14 +69,16 @@ class Scene:
         return self
 
     def leaves(self, *nth: int) -> "Scene":
-        """Those children go: for 28 s no phone hears them, and poles do."""
-        for _ in range(7):
-            self.world.clock.forward(2)
+        """Those children go: no phone hears them, poles do, until the outing says that they departed."""
+        for _ in range(25):
             self.together(but=nth, near=nth)
-        return self
+            told = self.world.call(self.teacher, "GET", f"outings/{self.outing_id}")["outing"]["members"]
+            if all(told[n]["state"] == "departed" for n in nth):
+                return self
+        raise AssertionError([told[n] for n in nth])
 
     def wanders(self, nth: int, from_m: float, to_m: float, steps: int) -> "Scene":
-        """The nth child walks off to the north-east and is heard every 2 s. from_m, to_m: from the group."""
+        """The nth child walks off to the north-east and is heard every 4 s. from_m, to_m: from the group."""
         for step in range(steps):
             away_m = from_m + (to_m - from_m) * step / max(1, steps - 1)
             self.together(but=[nth], near=[nth], east_m=0.9 * away_m, north_m=0.44 * away_m)

@@ -140,6 +140,31 @@ def test_the_basemap_is_the_demo_city() -> None:
     } == ground.files()
 
 
+def weight_kb(page: str) -> float:
+    """What a first visit loads, packed: the page, what it names, and what its modules import."""
+    waiting, seen = [page, "/static/i18n/ko.json"], set()
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        text = gzip.decompress(body(get(path, **{"accept-encoding": "gzip"}))).decode(errors="ignore")
+        if path in PAGES:
+            waiting += [
+                f"/{name}" for name in re.findall(r'(?:src|href)="(static/[^"]+\.(?:js|css|svg))"', text)
+            ]
+        elif path.startswith("/static/js/"):
+            base = STATIC / path.removeprefix("/static/")
+            for name in re.findall(r"from '(\.[^']+)'", text):
+                waiting.append(f"/static/{(base.parent / name).resolve().relative_to(STATIC)}")
+    return sum(len(body(get(path, **{"accept-encoding": "gzip"}))) for path in seen) / 1024
+
+
+@pytest.mark.parametrize(("page", "budget_kb"), [("/console", 300), ("/wall", 300), ("/phone", 60)])
+def test_a_first_visit_keeps_to_its_budget(page: str, budget_kb: int) -> None:
+    assert weight_kb(page) <= budget_kb
+
+
 def tokens(*files: str) -> dict[str, str]:
     """Colour tokens, later files over earlier ones."""
     found: dict[str, str] = {}

@@ -263,7 +263,8 @@ def test_every_target_is_large_enough_and_nothing_scrolls_sideways_at_320_px(
     stage.outing(world).together().leaves(1)
     page = screens.open("/phone", TEACHER, size=(320, 568))
     expect(page.locator("[data-alarm]")).to_be_visible()
-    small = "() => [...document.querySelectorAll('button, a')].filter((b) => b.offsetHeight && b.offsetHeight < 44).length"
+    small = """() => [...document.querySelectorAll('button, a')]
+      .filter((target) => target.offsetHeight && target.offsetHeight < 44).length"""
     alarm = page.evaluate(small)
     page.get_by_role("button", name="찾는 중이에요").click()
     expect(page.locator("[data-alarm]")).to_have_count(0)

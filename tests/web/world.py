@@ -88,7 +88,7 @@ class World:
         )
 
     def _people(self) -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
-        """operator-garam, operator2-garam, wall-garam, admin-garam, and teacher-N-garam of its Nth daycare."""
+        """operator-garam, operator2-garam, wall-garam, admin-garam; teacher-N-garam of the Nth daycare."""
         names = {"operator": "박관제", "operator2": "최관제", "wall": "상황판", "admin": "관리자"}
         for tenant in self.city.tenants:
             slug = tenant.tenant_id

@@ -442,7 +442,7 @@ function Ask({ what, desk, item, onClose }) {
   if (what === 'police') {
     return html`<${Dialog} title=${t('console.tell_police')} onClose=${onClose}>
       <form onSubmit=${(e) => send(e, 'police', { receipt_no: e.currentTarget.elements.receipt.value.trim(), channel: '112-call' })}>
-        <p>${t('console.police_law')}</p>
+        <p>${t(isDrill(item) ? 'console.police_drill' : 'console.police_law')}</p>
         <label>${t('console.receipt_no')}<input name="receipt" required maxlength="40" autofocus /></label>
         ${trouble}<div class="row"><button class="primary">${t('console.record')}</button>${cancel}</div>
       </form>

@@ -147,6 +147,9 @@ export function cityMap(node, { onFault, interactive = true }) {
     look(lat, lon, zoom = 17) {
       map.setView([lat, lon], Math.max(zoom, 0), { animate: interactive, duration: 0.25 })
     },
+    fit(points) {
+      if (points.length) map.fitBounds(L.latLngBounds(points).pad(0.35), { animate: false, maxZoom: 17 })
+    },
     zoom: (step) => map.setZoom(map.getZoom() + step),
     resized: () => map.invalidateSize({ animate: false }),
     remove: () => map.remove(),

@@ -37,6 +37,10 @@ function Ground({ desk, state }) {
   useEffect(() => {
     if (state.district) view.current.district(state.district)
   }, [state.district])
+  // A pilot fills a corner of its district: the wall looks at where there is something to see.
+  useEffect(() => {
+    view.current.fit(state.scanners.map(({ lat, lon }) => [lat, lon]))
+  }, [state.scanners.length])
   view.current?.show({ layers: {}, now: desk.now, scanners: state.scanners })
   return html`<div class="map" ref=${node} aria-hidden="true"></div>`
 }
