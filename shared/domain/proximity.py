@@ -138,13 +138,18 @@ def _watched_by_all(
     awake: dict[int, int] = {}
     for phone_id, times in reports:
         mentions = [at_ms for at_ms, source_id, _, _ in heard if source_id == phone_id]
-        mine, listening = set(), set()
-        for before_ms, at_ms in pairwise((times[0] - STEP_MS, *times)):
-            silent = bisect_right(mentions, before_ms) == bisect_right(mentions, at_ms)
-            if silent and at_ms - before_ms <= BLANK_MS:
-                mine |= set(range(-(-before_ms // STEP_MS), at_ms // STEP_MS))
+        silent, spoken, listening = set(), set(), set()
+        began_ms = times[0] - STEP_MS
+        for before_ms, at_ms in pairwise((began_ms, *times)):
+            if at_ms - before_ms > BLANK_MS:
+                silent |= set(range(-(-began_ms // STEP_MS), before_ms // STEP_MS))
+                began_ms = at_ms
+            if bisect_right(mentions, before_ms) != bisect_right(mentions, at_ms):
+                spoken |= set(range(before_ms // STEP_MS, -(-at_ms // STEP_MS)))
             listening |= set(range(before_ms // STEP_MS, min(at_ms, before_ms + AWAKE_MS) // STEP_MS))
+        silent |= set(range(-(-began_ms // STEP_MS), times[-1] // STEP_MS))
         listening |= set(range(times[-1] // STEP_MS, (times[-1] + AWAKE_MS) // STEP_MS))
+        mine = silent - spoken
         for slot in mine:
             covered[slot] = covered.get(slot, 0) + 1
         for slot in listening | mine:

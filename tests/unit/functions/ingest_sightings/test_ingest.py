@@ -343,7 +343,7 @@ def test_the_picture_shows_the_group_where_its_phones_are(here: District) -> Non
 
 
 def test_screens_hear_that_an_outing_changed_when_a_child_is_missed(here: District) -> None:
-    phones_report(here, 20, heard=range(CHILDREN - 1))
+    phones_report(here, 12, heard=range(CHILDREN - 1))
 
     events = [body for topic, body in here.world.table("live")["heard"] if topic.endswith("/events")]
     assert [b'"outing-1"' in event for event in events] == [True]
