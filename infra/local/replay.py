@@ -53,7 +53,7 @@ from shared.domain.radio import OUTDOOR
 from shared.ports import Track
 
 TENANT = "replay"
-STORED_S = 120.0  # of the wall: a sighting that is not stored by then is lost
+STORED_S = 300.0  # of the wall: longer than the queue keeps a failed message back (120 s), twice
 WAKE_S = 300.0  # starting functions on a busy machine, with a redelivery
 STEP_WALL_S = 0.12  # what one interval takes on the local cloud, about: the clock is set accordingly
 RATE_MAX = 20.0
