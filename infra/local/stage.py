@@ -297,7 +297,8 @@ class Stage:
             case Do.CLOSE:
                 who.post(f"{case}/close", {"reason": "found", "note": "", **reaction.params})
             case Do.END_OUTING:
-                who.post(f"outings/{self.record.outing_id}/end", {"answers": []})
+                found = {"child_id": self._subject_id, "answer": "with-me"}
+                who.post(f"outings/{self.record.outing_id}/end", {"answers": [found]})
         self._say(f"did-{reaction.do.value}", who=reaction.who)
 
     def _start_outing(self, who: Person) -> None:
