@@ -18,7 +18,7 @@ from shared.ports import Quarantined
 from shared.schema.sightings import Envelope, read_envelope
 
 BODY_KEPT = 4096  # characters of base64 kept of a message that was not accepted
-HEARTBEAT_MS = 10_000  # a scanner's heartbeat is written this often at the most
+HEARTBEAT_MS = 30_000  # a scanner's heartbeat is written this often at the most; it is dark after 60 s
 
 On = Callable[[str], Adapters]
 

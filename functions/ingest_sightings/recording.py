@@ -16,6 +16,7 @@ from functions.ingest_sightings.directory import Directory
 from shared.adapters.wiring import Adapters
 from shared.domain.departure import assess_departure
 from shared.domain.outing import Outing
+from shared.domain.position import beside
 from shared.domain.position import track as located
 from shared.domain.proximity import proximity
 from shared.domain.sighting import Sighting, merge
@@ -168,17 +169,14 @@ def _derived(
     outing: Outing | None,
     phones: Mapping[str, PhoneTrack],
 ) -> tuple[Track, Said | None]:
-    """The track after what was heard; the fix anew only where the window changed."""
+    """The track after what was heard, and what to say about it."""
     after = replace(before, window=merge(before.window, heard))
-    if after.window != before.window:
-        places = directory.places()
-        after = replace(after, fix=located(after.window, places.receivers, places.alive))
     if outing is None:
-        return replace(after, proximity=None, alarm={}), None
+        return _placed(before, replace(after, proximity=None, alarm={}), directory, within_reach=False), None
     group = [phones[phone_id] for phone_id in outing.phones]
     now_ms = watched_until_ms(group)
     if now_ms is None:
-        return after, None
+        return _placed(before, after, directory, within_reach=False), None
     policy = directory.tenant().policy
     member = next(m for m in outing.members if m.beacon_id == before.beacon_id)
     child = after.window.sightings
@@ -195,7 +193,27 @@ def _derived(
     near = round(proximity(child, group, reach_m=policy.reach_m, now_ms=now_ms), 1)
     alarm, alert = next_alarm(before.alarm, departure, outing, member, policy=policy, now_ms=now_ms)
     said = Said(alert, outing, member.child_id, now_ms) if alert else None
-    return replace(after, proximity=near, alarm=alarm), said
+    after = replace(after, proximity=near, alarm=alarm)
+    return _placed(before, after, directory, within_reach=not alarm), said
+
+
+def _placed(before: Track, after: Track, directory: Directory, *, within_reach: bool) -> Track:
+    """With its fix, anew only where what it follows from changed.
+
+    A child who is with the group is beside a phone; who warns, is gone or is looked for is located by all
+    that heard and did not.
+    """
+    same = after.window == before.window and bool(after.alarm) == bool(before.alarm)
+    if same and before.version:
+        return after
+    sightings = after.window.sightings
+    fix = None
+    if within_reach and before.beacon_id not in directory.watched():
+        fix = beside(sightings)
+    if fix is None:
+        places = directory.places()
+        fix = located(after.window, places.receivers, places.alive)
+    return replace(after, fix=fix)
 
 
 def _note(done: Recorded, before: Track, after: Track, said: Said | None) -> None:

@@ -5,6 +5,7 @@ seconds), and beside it what was derived from it, in plain attributes that a per
 Hot writes are conditional PartiQL statements, 25 a call: a twelfth of the CPU of single updates.
 """
 
+import json
 import math
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -41,8 +42,10 @@ T = TypeVar("T")
 # --- the packed window ---------------------------------------------------------------------------
 
 _FORMAT = 1
+_FORMAT_NEAR = 2  # the same, with places told from the first one: a phone does not walk far in two minutes
 _HEAD = struct.Struct("<BQBBB")  # format, newest ms, number of sources, of places, of sightings
 _PLACE = struct.Struct("<iiH")  # micro-degrees, accuracy m
+_PLACE_NEAR = struct.Struct("<hhB")  # micro-degrees from the first, accuracy m
 _SIGHTING = struct.Struct("<IbB")  # age ms (17 bits) | source (7 bits) | place (8 bits); rssi; packets
 _NO_PLACE = 255
 _MICRO = 1_000_000
@@ -54,7 +57,7 @@ def micro(at: LatLon) -> LatLon:
 
 
 def pack_window(window: Window) -> bytes:
-    """The window in bytes: 6 a sighting, 10 a place, the source ids once each.
+    """The window in bytes: 6 a sighting, 5 a place (10 if they lie far apart), the source ids once each.
 
     Positions are kept to the millionth of a degree (see `micro`). ValueError beyond WINDOW_MAX sightings.
     """
@@ -63,11 +66,12 @@ def pack_window(window: Window) -> bytes:
         raise ValueError(f"a window holds at most {WINDOW_MAX} sightings")
     sources = {source: n for n, source in enumerate(sorted({s.source_id for s in sightings}))}
     places = {place: n for n, place in enumerate(sorted({_place(s) for s in sightings if s.where}))}
-    parts = [_HEAD.pack(_FORMAT, window.newest_ms, len(sources), len(places), len(sightings))]
+    form, packed_places = _pack_places(list(places))
+    parts = [_HEAD.pack(form, window.newest_ms, len(sources), len(places), len(sightings))]
     for source in sources:
         encoded = source.encode()
         parts += [bytes([len(encoded)]), encoded]
-    parts += [_PLACE.pack(*place) for place in places]
+    parts.append(packed_places)
     for s in sightings:
         place_no = places[_place(s)] if s.where else _NO_PLACE
         bits = (window.newest_ms - s.at_ms) | sources[s.source_id] << 17 | place_no << 24
@@ -77,20 +81,14 @@ def pack_window(window: Window) -> bytes:
 
 def unpack_window(packed: bytes) -> Window:
     """The window again. ValueError for a format this code does not know."""
-    if packed[0] != _FORMAT:
-        raise ValueError(f"unknown window format {packed[0]}")
-    _, newest_ms, source_count, place_count, sighting_count = _HEAD.unpack_from(packed)
+    form, newest_ms, source_count, place_count, sighting_count = _HEAD.unpack_from(packed)
     at = _HEAD.size
     sources: list[str] = []
     for _ in range(source_count):
         end = at + 1 + packed[at]
         sources.append(packed[at + 1 : end].decode())
         at = end
-    end = at + place_count * _PLACE.size
-    places = [
-        (LatLon(lat / _MICRO, lon / _MICRO), accuracy_m)
-        for lat, lon, accuracy_m in _PLACE.iter_unpack(packed[at:end])
-    ]
+    places, end = _unpack_places(form, packed, at, place_count)
     sightings: list[Sighting] = []
     for bits, rssi_dbm, packets in _SIGHTING.iter_unpack(packed[end : end + sighting_count * _SIGHTING.size]):
         place_no = bits >> 24
@@ -100,9 +98,70 @@ def unpack_window(packed: bytes) -> Window:
     return Window(tuple(sightings))
 
 
+def _pack_places(places: Sequence[tuple[int, int, int]]) -> tuple[int, bytes]:
+    """(the window's format, the places)."""
+    if not places:
+        return _FORMAT_NEAR, b""
+    lat, lon, _ = first = places[0]
+    away = [(a - lat, b - lon, accuracy_m) for a, b, accuracy_m in places]
+    if all(abs(a) < 2**15 and abs(b) < 2**15 and accuracy_m < 2**8 for a, b, accuracy_m in away):
+        return _FORMAT_NEAR, _PLACE.pack(*first) + b"".join([_PLACE_NEAR.pack(*each) for each in away])
+    return _FORMAT, b"".join([_PLACE.pack(*each) for each in places])
+
+
+def _unpack_places(form: int, packed: bytes, at: int, count: int) -> tuple[list[tuple[LatLon, int]], int]:
+    """(the places and their accuracy, where they end)."""
+    if form == _FORMAT:
+        end = at + count * _PLACE.size
+        told: Iterable[tuple[int, int, int]] = _PLACE.iter_unpack(packed[at:end])
+    elif form == _FORMAT_NEAR:
+        start = at + _PLACE.size
+        end = start + count * _PLACE_NEAR.size if count else at
+        lat, lon, _ = _PLACE.unpack_from(packed, at) if count else (0, 0, 0)
+        told = ((lat + a, lon + b, acc) for a, b, acc in _PLACE_NEAR.iter_unpack(packed[start:end]))
+    else:
+        raise ValueError(f"unknown window format {form}")
+    return [(LatLon(lat / _MICRO, lon / _MICRO), accuracy_m) for lat, lon, accuracy_m in told], end
+
+
 def _place(s: Sighting) -> tuple[int, int, int]:
-    where = s.where or LatLon(0, 0)
-    return round(where.lat_deg * _MICRO), round(where.lon_deg * _MICRO), min(s.accuracy_m, 65_535)
+    return *_micro_degrees(s.where or LatLon(0, 0)), min(s.accuracy_m, 65_535)
+
+
+def _micro_degrees(at: LatLon) -> tuple[int, int]:
+    return round(at.lat_deg * _MICRO), round(at.lon_deg * _MICRO)
+
+
+_REPORTS = struct.Struct("<BQB")  # format, newest ms, number of reports
+_AGE = struct.Struct("<I")
+_FIX = struct.Struct("<IiiH")  # age ms, micro-degrees, accuracy m
+
+
+def pack_reports(phone: PhoneTrack) -> bytes:
+    """A phone's reports and fixes in bytes: 4 a report, 14 a fix. Positions as in `micro`."""
+    times = [*phone.reported_ms, *(at_ms for at_ms, _, _ in phone.fixes)]
+    newest_ms = max(times, default=0)
+    parts = [_REPORTS.pack(_FORMAT, newest_ms, len(phone.reported_ms))]
+    parts += [_AGE.pack(newest_ms - at_ms) for at_ms in phone.reported_ms]
+    parts += [
+        _FIX.pack(newest_ms - at_ms, *_micro_degrees(at), min(accuracy_m, 65_535))
+        for at_ms, at, accuracy_m in phone.fixes
+    ]
+    return b"".join(parts)
+
+
+def unpack_reports(packed: bytes) -> tuple[tuple[int, ...], tuple[tuple[int, LatLon, int], ...]]:
+    """(reported_ms, fixes) again. ValueError for a format this code does not know."""
+    form, newest_ms, count = _REPORTS.unpack_from(packed)
+    if form != _FORMAT:
+        raise ValueError(f"unknown reports format {form}")
+    end = _REPORTS.size + count * _AGE.size
+    reported_ms = tuple(newest_ms - age for (age,) in _AGE.iter_unpack(packed[_REPORTS.size : end]))
+    fixes = tuple(
+        (newest_ms - age, LatLon(lat / _MICRO, lon / _MICRO), accuracy_m)
+        for age, lat, lon, accuracy_m in _FIX.iter_unpack(packed[end:])
+    )
+    return reported_ms, fixes
 
 
 # --- items ---------------------------------------------------------------------------------------
@@ -114,19 +173,12 @@ def _item(tenant_id: str, track: Track | PhoneTrack, now: datetime) -> Item:
     if isinstance(track, Track):
         values = {
             "window": pack_window(track.window),
-            "fix": _fix_values(track.fix) if track.fix else None,
+            "fix": _fix_text(track.fix) if track.fix else "",
             "proximity": None if track.proximity is None else round(track.proximity, 4),
-            "alarm": dict(track.alarm),
+            "alarm": json.dumps(track.alarm, separators=(",", ":")) if track.alarm else "",
         }
     else:
-        values = {
-            "reported_ms": list(track.reported_ms),
-            "fixes": [
-                [at_ms, round(at.lat_deg, 6), round(at.lon_deg, 6), accuracy_m]
-                for at_ms, at, accuracy_m in track.fixes
-            ],
-            "told_ms": track.told_ms,
-        }
+        values = {"reports": pack_reports(track), "told_ms": track.told_ms}
     return {
         "pk": f"{tenant_id}#{kind}#{_id(track)}",
         "sk": "window",
@@ -140,31 +192,33 @@ def _track(beacon_id: str, item: Item | None) -> Track:
     if item is None:
         return Track(beacon_id, Window())
     fix = _fix(item["fix"]) if item["fix"] else None
-    window = unpack_window(item["window"])
-    return Track(beacon_id, window, fix, item["proximity"], item["alarm"], item["version"])
+    alarm = json.loads(item["alarm"]) if item["alarm"] else {}
+    return Track(beacon_id, unpack_window(item["window"]), fix, item["proximity"], alarm, item["version"])
 
 
 def _phone_track(phone_id: str, item: Item | None) -> PhoneTrack:
     if item is None:
         return PhoneTrack(phone_id)
-    fixes = tuple((at_ms, LatLon(lat, lon), accuracy_m) for at_ms, lat, lon, accuracy_m in item["fixes"])
-    return PhoneTrack(phone_id, tuple(item["reported_ms"]), fixes, item["version"], item["told_ms"])
+    reported_ms, fixes = unpack_reports(item["reports"])
+    return PhoneTrack(phone_id, reported_ms, fixes, item["version"], item["told_ms"])
 
 
-def _fix_values(fix: Fix) -> Item:
-    """A fix as a person may read it: degrees to 0.1 m, metres to 0.1."""
-    return {
-        "at_ms": fix.at_ms,
-        "lat": round(fix.center.lat_deg, 6),
-        "lon": round(fix.center.lon_deg, 6),
-        "ellipse50": _ellipse_values(fix.ellipse50),
-        "ellipse95": _ellipse_values(fix.ellipse95),
-        "shape": fix.shape.value,
-        "method": fix.method,
-        "heard": list(fix.heard),
-        "silent": list(fix.silent),
-        "reason": fix.reason,
-    }
+def _fix_text(fix: Fix) -> str:
+    """A fix as a person may read it: degrees to 0.1 m, metres to 0.1. One text: no part is searched."""
+    return json.dumps(
+        {
+            "at_ms": fix.at_ms,
+            "at": [round(fix.center.lat_deg, 6), round(fix.center.lon_deg, 6)],
+            "e50": _ellipse_values(fix.ellipse50),
+            "e95": _ellipse_values(fix.ellipse95),
+            "shape": fix.shape.value,
+            "method": fix.method,
+            "heard": _ids_text(fix.heard),
+            "silent": _ids_text(fix.silent),
+            "reason": fix.reason,
+        },
+        separators=(",", ":"),
+    )
 
 
 def _ellipse_values(e: Ellipse) -> list[float]:
@@ -172,16 +226,36 @@ def _ellipse_values(e: Ellipse) -> list[float]:
     return [round(e.center.lat_deg, 6), round(e.center.lon_deg, 6), *axes]
 
 
-def _fix(values: Item) -> Fix:
+def _ids_text(ids: Iterable[str]) -> str:
+    """`=garam-s-001,002,=garam-p-001`: an id that differs from the last only in its last part is short."""
+    parts: list[str] = []
+    before = ""
+    for each in ids:
+        stem, _, last = each.rpartition("-")
+        parts.append(last if parts and stem == before else f"={each}")
+        before = stem
+    return ",".join(parts)
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    found: list[str] = []
+    for part in text.split(",") if text else ():
+        stem = found[-1].rpartition("-")[0] if found else ""
+        found.append(part[1:] if part.startswith("=") else f"{stem}-{part}" if stem else part)
+    return tuple(found)
+
+
+def _fix(text: str) -> Fix:
+    values = json.loads(text)
     return Fix(
         at_ms=values["at_ms"],
-        center=LatLon(values["lat"], values["lon"]),
-        ellipse50=_ellipse(values["ellipse50"]),
-        ellipse95=_ellipse(values["ellipse95"]),
+        center=LatLon(*values["at"]),
+        ellipse50=_ellipse(values["e50"]),
+        ellipse95=_ellipse(values["e95"]),
         shape=Shape(values["shape"]),
         method=values["method"],
-        heard=tuple(values["heard"]),
-        silent=tuple(values["silent"]),
+        heard=_ids(values["heard"]),
+        silent=_ids(values["silent"]),
         reason=values["reason"],
     )
 

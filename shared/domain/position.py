@@ -5,10 +5,10 @@ Mean, covariance and shape of the posterior (`lattice`), and words for what it r
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from operator import mul
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from shared.domain.geo import Ellipse, LatLon, Plane
 from shared.domain.lattice import Lattice, Same, neighbourhood_of
@@ -92,6 +92,27 @@ def track(
 ) -> Fix | None:
     """Where one beacon is now, from its whole window; any order, any duplicates. Otherwise as `locate`."""
     return locate(window.sightings, receivers, silent, model=model)
+
+
+def beside(sightings: Sequence[Sighting], *, model: RadioModel = OUTDOOR) -> Fix | None:
+    """Where a beacon within reach is: at the phone that hears it best, give or take strength and GPS.
+
+    From the newest `model.span_ms`, any order, any duplicates. A hundredth of the work of `locate`, and a
+    child who is with the group needs no more. None when no source that brings its place heard.
+    """
+    newest_ms = max((s.at_ms for s in sightings), default=0)
+    moment = [s for s in sightings if s.where is not None and s.at_ms > newest_ms - model.span_ms]
+    if not moment:
+        return None
+    best = max(moment, key=lambda s: (s.rssi_dbm, s.at_ms, s.source_id))
+    off_m = model.range_m(best.rssi_dbm - BODY_DB)
+    fix = gps_fix(cast(LatLon, best.where), math.hypot(best.accuracy_m, off_m), newest_ms)
+    heard = tuple(sorted({s.source_id for s in moment}, key=lambda each: (each != best.source_id, each)))
+    return replace(fix, method="radio", heard=heard, reason="beside-phone")
+
+
+BODY_DB = 6.0
+"""What a body between takes, about."""
 
 
 def gps_fix(at: LatLon, accuracy_m: float, at_ms: int) -> Fix:
