@@ -16,6 +16,7 @@ from shared.domain.case import (
     escalated,
     handed_over,
     handing_over,
+    handover_content,
     note,
     system,
     tried,
@@ -60,7 +61,9 @@ def escalate(run: CaseRun, on: On) -> Told:
 def police(run: CaseRun, on: On) -> Told:
     """Hand the newest version over to the tenant's police, if it has agreed on an address."""
     here = on(run.tenant_id)
-    return _counted(_hand_over(here, here.cases.get(run.case_id)))
+    case = here.cases.get(run.case_id)
+    arrived = 0 < case.handover == case.handover_tried and case.handover_covers == handover_content(case)
+    return _counted([] if arrived else _hand_over(here, case))
 
 
 def neighbours(run: CaseRun, on: On) -> Told:

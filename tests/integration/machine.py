@@ -2,7 +2,8 @@
 
 moto runs LocalStack's Step Functions interpreter, but its Lambda only echoes. `_invoke` below is the
 whole of what is replaced: it takes the place of the engine's one function that calls Lambda and calls
-our handler instead, with the errors Lambda would answer. Waits are shortened in the loaded definition
+our handler instead, with the errors Lambda would answer; and `one_at_a_time` keeps the engine's threads from
+meeting inside moto's DynamoDB, which is not made for threads. Waits are shortened in the loaded definition
 (`shortened`); everything else is the deployed file.
 """
 
@@ -16,6 +17,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 import functions.assess_case.handler as assess_case
@@ -36,6 +39,20 @@ class Context:
     memory_limit_in_mb = 512
     invoked_function_arn = "arn:aws:lambda:ap-northeast-2:123456789012:function:test"
     aws_request_id = "request"
+
+
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls to moto's DynamoDB wait for each other: it walks dictionaries that other threads would change."""
+    lock = threading.RLock()
+    call = BaseClient._make_api_call
+
+    def locked(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        if self.meta.service_model.service_name != "dynamodb":
+            return call(self, operation, arguments)
+        with lock:
+            return call(self, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", locked)
 
 
 def definition() -> dict[str, Any]:
@@ -153,7 +170,7 @@ class Machine:
         paths = [self.path(arn) for arn in self.executions()]
         return {pair for path in paths for pair in pairwise(path)}
 
-    def finished(self, seconds: float = 120.0) -> list[str]:
+    def finished(self, seconds: float = 60.0) -> list[str]:
         """Wait until no execution runs; the status of each, oldest first."""
 
         def done() -> list[str]:
@@ -165,7 +182,7 @@ class Machine:
         return eventually(done, seconds)
 
 
-def eventually(look: Callable[[], Any], seconds: float = 120.0) -> Any:
+def eventually(look: Callable[[], Any], seconds: float = 60.0) -> Any:
     """The first truthy answer of `look`; AssertionError when there is none in time."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
