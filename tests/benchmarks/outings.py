@@ -30,7 +30,7 @@ class Outing:
     distance_m: Array
 
 
-def outing(kind: str, seed: int, *, lasts_s: float = 300.0, speed_mps: float = 0.4) -> Outing:
+def outing(kind: str, seed: int, *, lasts_s: float = 360.0, speed_mps: float = 0.4) -> Outing:
     """One outing. The first child leaves or loses its bag where the kind says so."""
     rng = np.random.default_rng([seed, KINDS.index(kind)])
     scans = int(lasts_s / SCAN_S)
@@ -72,9 +72,7 @@ def outing(kind: str, seed: int, *, lasts_s: float = 300.0, speed_mps: float = 0
     return Outing(kind, sightings, tuple(PhoneTrack(n, reports) for n in names), distance)
 
 
-def _wander(
-    rng: "np.random.Generator", scans: int, spread_m: float, *, still: bool = False
-) -> Array:
+def _wander(rng: "np.random.Generator", scans: int, spread_m: float, *, still: bool = False) -> Array:
     """(scans, 2) about a spot of its own, Ornstein–Uhlenbeck."""
     own = rng.normal(0, spread_m / 1.5, 2)
     sd_m, tau_s = (0.3, 30.0) if still else (2.0, 15.0)
