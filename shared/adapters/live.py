@@ -101,7 +101,7 @@ def _event(kind: str, id: str, version: int) -> bytes:  # noqa: A002
 
 def listener_policy(role_arn: str, listen: dict[str, str], client_id: str) -> dict[str, Any]:
     """The session policy: this client id, these topics, listening only."""
-    partition, _, _, _, account = role_arn.split(":")[1:6]
+    _, partition, _, _, account, _ = role_arn.split(":", 5)
     region = os.environ.get("AWS_REGION", "ap-northeast-2")
     iot = f"arn:{partition}:iot:{region}:{account}:"
     return {

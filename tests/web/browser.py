@@ -102,7 +102,7 @@ class Screens:
                 f" store.getItem('jikimi.session') || store.setItem('jikimi.session', {session})"
             )
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.goto(self.url + path)

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from functions.console import handler
 from shared.observability import logger
 from tests.web.browser import NoBrowser, Screens, launched
 from tests.web.world import World, serving
 
+PATIENCE_MS = 20_000
+"""A shared machine may be ten times slower than a desk; what must be fast has a test that says so."""
 MUTANT = "JIKIMI_WEB_STATIC"
 """Where `tests.web.mutants` puts a deliberately broken copy of the static files."""
 
@@ -19,6 +21,7 @@ MUTANT = "JIKIMI_WEB_STATIC"
 @pytest.fixture(scope="session", autouse=True)
 def _static() -> None:
     logger.setLevel("CRITICAL")
+    expect.set_options(timeout=PATIENCE_MS)
     if MUTANT in os.environ:
         handler._STATIC = Path(os.environ[MUTANT])
 

@@ -189,7 +189,7 @@ def test_a_camera_a_colleague_watches_is_not_offered(screens: Screens, world: Wo
 
     other = desk(screens, "operator2-garam")
 
-    expect(other.locator("[data-camera]").first).to_be_visible()
+    expect(other.locator(".timeline li").first).to_be_visible()
     assert name not in [row.get_attribute("data-camera") for row in other.locator("[data-camera]").all()]
 
 

@@ -16,7 +16,7 @@ from tests.web import ground
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "functions/console/static"
 PAGES = ("/", "/console", "/wall", "/phone", "/admin")
-TEXT, LARGE, SHAPE, ALARM = 4.5, 3.0, 3.0, 7.0
+TEXT, SHAPE, ALARM = 4.5, 3.0, 7.0
 
 
 def get(path: str, **headers: str) -> dict[str, Any]:
@@ -189,10 +189,15 @@ def contrast(a: str, b: str) -> float:
 
 DARK = tokens("tokens.css")
 LIGHT = tokens("tokens.css", "phone.css")
+GROUNDS = ("ground", "panel", "raised")
+DRAWN = (
+    *("scanner", "dark-scanner", "group", "case", "heard", "seen", "reported", "reach"),
+    *("map-border", "badge", "red", "amber"),
+)
 PAIRS = [
-    *[(DARK, ink, ground, TEXT) for ink in ("ink", "muted", "accent", "red", "amber", "green", "purple")
-      for ground in ("ground", "panel", "raised")],
-    *[(LIGHT, ink, ground, TEXT) for ink in ("ink", "muted", "red", "green", "amber") for ground in ("ground", "panel")],
+    *((DARK, ink, on, TEXT) for ink in ("ink", "muted", "accent", "red", "amber", "green") for on in GROUNDS),
+    *((DARK, "purple", on, TEXT) for on in GROUNDS),
+    *((LIGHT, ink, on, TEXT) for ink in ("ink", "muted", "red", "green", "amber") for on in GROUNDS),
     (DARK, "on-alarm", "alarm", ALARM),
     (LIGHT, "on-alarm", "alarm", ALARM),
     (DARK, "ink", "drill", ALARM),
@@ -200,15 +205,14 @@ PAIRS = [
     (DARK, "on-accent", "accent", TEXT),
     (DARK, "on-badge", "badge", ALARM),
     (LIGHT, "on-accent", "accent", TEXT),
-    *[(DARK, ink, "map-ground", SHAPE) for ink in (
-        "scanner", "dark-scanner", "group", "case", "heard", "seen", "reported", "reach", "map-border", "badge", "red", "amber")],
-    *[(DARK, "line", ground, SHAPE) for ground in ("ground", "panel", "raised")],
+    *((DARK, ink, "map-ground", SHAPE) for ink in DRAWN),
+    *((DARK, "line", on, SHAPE) for on in GROUNDS),
     (DARK, "alarm-line", "ground", SHAPE),
     (DARK, "drill-line", "ground", SHAPE),
     (LIGHT, "line", "panel", SHAPE),
     (LIGHT, "focus", "panel", SHAPE),
     (DARK, "focus", "panel", SHAPE),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
