@@ -9,7 +9,7 @@ from shared.domain.case import Case, handover_content
 from shared.domain.notices import unnoticed
 from shared.domain.places import Agreement, Status, Tenant
 from shared.domain.reach import leaves, reach, touched, touches_at
-from shared.domain.sharing import Share, ending, granting, shortened
+from shared.domain.sharing import Share, ending, granting, shortened, telling
 from shared.schema.workflow import Next
 
 MAX_TURNS = 1_000  # of at most ~24 history events each: a fresh execution before AWS's limit of 25,000
@@ -40,9 +40,9 @@ def decide(at: Situation) -> Next:
     asked = (
         (Next.TELL, _retell(at)),
         (Next.ESCALATE, bool(escalation.due(case, at.tenant.policy, at.now))),
-        (Next.END_SHARES, bool(ended(at.shares, case, at.now))),
+        (Next.END_SHARES, bool(ended(at.shares, case, at.now)) or _untold(at, over=True)),
         (Next.GRANT, bool(ungranted(at.shares, case, at.now))),
-        (Next.OFFER, bool(to_offer(at)) or unagreed(at)),
+        (Next.OFFER, bool(to_offer(at)) or unagreed(at) or _untold(at, over=False)),
         (Next.TELL_GUARDIANS, bool(unnoticed(case))),
         (Next.HAND_OVER, _handover_due(at)),
     )
@@ -80,6 +80,14 @@ def ended(shares: Sequence[Share], case: Case, now: datetime) -> tuple[Share, ..
         for s in shares
         if (s.is_open and shortened(s, case).until <= now)
         or (not s.is_open and granting(s) in case.steps and ending(s) not in case.steps)
+    )
+
+
+def _untold(at: Situation, *, over: bool) -> bool:
+    """A neighbour's control room does not know yet of an offer (or, when `over`, of a share's end)."""
+    return any(
+        share.is_open is not over and telling(share) and telling(share) not in at.case.steps
+        for share in at.shares
     )
 
 

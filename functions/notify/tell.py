@@ -24,7 +24,7 @@ from shared.domain.case import (
 from shared.domain.errors import NotFound
 from shared.domain.notices import disclosing, noticing, recipient, unnoticed
 from shared.domain.places import Phone, Status
-from shared.domain.sharing import Share, ShareState
+from shared.domain.sharing import Share, ShareState, telling
 from shared.ports import Delivery, Message
 from shared.schema.handover import hand_over
 from shared.schema.workflow import CaseRun, Told
@@ -206,8 +206,8 @@ def _disclosed_to_police(here: Adapters, case: Case) -> None:
 
 def _neighbour(here: Adapters, there: Adapters, case: Case, share: Share) -> list[Delivery]:
     code = "offer" if share.state is ShareState.OFFERED else "share-ended"
-    step = f"told:{code}:{share.neighbour_id}:{share.offered_at.isoformat()}"
-    if step in case.steps or share.state is ShareState.ACCEPTED or share.state is ShareState.DECLINED:
+    step = telling(share)
+    if not step or step in case.steps:
         return []
     body = {"code": code, "case": case.case_id, "owner": case.tenant_id}
     message = Message("operators", share.neighbour_id, f"{case.case_id}:{step}", case.status.value, body)

@@ -161,6 +161,16 @@ def ending(share: Share) -> str:
     return f"ended:{share.neighbour_id}:{share.offered_at.isoformat()}"
 
 
+def telling(share: Share) -> str:
+    """The case's step that says the neighbour's control room was told of an offer, or of a share's end.
+
+    Empty when there is nothing to tell: what a neighbour decides itself it knows.
+    """
+    what = {ShareState.OFFERED: "offer", ShareState.REVOKED: "share-ended", ShareState.EXPIRED: "share-ended"}
+    code = what.get(share.state, "")
+    return f"told:{code}:{share.neighbour_id}:{share.offered_at.isoformat()}" if code else ""
+
+
 def preview(case: Case, share: Share, now: datetime) -> View:
     """What an open offer shows before it is accepted: area, time, class, clothing. NotFound once it ended."""
     if not share.is_open or shortened(share, case).until <= now or not case.is_open:

@@ -11,7 +11,7 @@ from shared.domain import sharing
 from shared.domain.case import Case, CloseReason, done
 from shared.domain.notices import disclosing, noticing
 from shared.domain.places import Agreement, Policy, Status, Tenant
-from shared.domain.sharing import FIELDS, Share, granting
+from shared.domain.sharing import FIELDS, Share, granting, telling
 from shared.schema.workflow import Next
 from tests.casework import at, evidence, opened, strip, who
 
@@ -72,13 +72,18 @@ def situation(
         (situation(BORDER), Next.OFFER),
         (situation(BORDER, agreements=()), Next.OFFER),
         (situation(done(BORDER, "no-agreement"), agreements=()), Next.AWAIT_NEWS),
-        (situation(BORDER, shares=(OFFERED,)), Next.AWAIT_NEWS),
+        (situation(BORDER, shares=(OFFERED,)), Next.OFFER),
+        (situation(done(BORDER, telling(OFFERED)), shares=(OFFERED,)), Next.AWAIT_NEWS),
         (situation(BORDER, shares=(ACCEPTED,)), Next.GRANT),
         (situation(done(BORDER, granting(ACCEPTED)), shares=(ACCEPTED,)), Next.AWAIT_NEWS),
         (situation(done(BORDER, granting(REVOKED)), shares=(REVOKED,)), Next.END_SHARES),
-        (situation(BORDER, shares=(REVOKED,)), Next.AWAIT_NEWS),
+        (situation(BORDER, shares=(REVOKED,)), Next.END_SHARES),
+        (situation(done(BORDER, telling(REVOKED)), shares=(REVOKED,)), Next.AWAIT_NEWS),
         (situation(CALLED, 7200, shares=(OFFERED,)), Next.END_SHARES),
-        (situation(done(CALLED, "no-agreement"), 7185, shares=(OFFERED,)), Next.AWAIT_NEWS_BRIEFLY),
+        (
+            situation(done(done(CALLED, "no-agreement"), telling(OFFERED)), 7185, shares=(OFFERED,)),
+            Next.AWAIT_NEWS_BRIEFLY,
+        ),
         (situation(DISCLOSED), Next.TELL_GUARDIANS),
         (situation(done(DISCLOSED, noticing(disclosing("police", at(0))))), Next.AWAIT_NEWS),
         (situation(CALLED, police_url="https://p"), Next.HAND_OVER),
