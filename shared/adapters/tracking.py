@@ -65,16 +65,18 @@ def pack_window(window: Window) -> bytes:
     if len(sightings) > WINDOW_MAX:
         raise ValueError(f"a window holds at most {WINDOW_MAX} sightings")
     sources = {source: n for n, source in enumerate(sorted({s.source_id for s in sightings}))}
-    places = {place: n for n, place in enumerate(sorted({_place(s) for s in sightings if s.where}))}
+    where = [_place(s) if s.where else None for s in sightings]
+    places = {place: n for n, place in enumerate(sorted({place for place in where if place}))}
     form, packed_places = _pack_places(list(places))
     parts = [_HEAD.pack(form, window.newest_ms, len(sources), len(places), len(sightings))]
     for source in sources:
         encoded = source.encode()
         parts += [bytes([len(encoded)]), encoded]
     parts.append(packed_places)
-    for s in sightings:
-        place_no = places[_place(s)] if s.where else _NO_PLACE
-        bits = (window.newest_ms - s.at_ms) | sources[s.source_id] << 17 | place_no << 24
+    newest_ms = window.newest_ms
+    for s, place in zip(sightings, where, strict=True):
+        place_no = places[place] if place else _NO_PLACE
+        bits = (newest_ms - s.at_ms) | sources[s.source_id] << 17 | place_no << 24
         parts.append(_SIGHTING.pack(bits, s.rssi_dbm, s.packets))
     return b"".join(parts)
 

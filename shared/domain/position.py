@@ -97,20 +97,24 @@ def track(
 def beside(sightings: Sequence[Sighting], *, model: RadioModel = OUTDOOR) -> Fix | None:
     """Where a beacon within reach is: at the phone that hears it best, give or take strength and GPS.
 
-    From the newest `model.span_ms`, any order, any duplicates. A hundredth of the work of `locate`, and a
-    child who is with the group needs no more. None when no source that brings its place heard.
+    From the newest report of a source that brings its place, at most BESIDE_MS older than what came last;
+    any order, any duplicates. A hundredth of the work of `locate`, and a child who is with the group needs
+    no more. None when there is no such report.
     """
     newest_ms = max((s.at_ms for s in sightings), default=0)
-    moment = [s for s in sightings if s.where is not None and s.at_ms > newest_ms - model.span_ms]
+    moving = [s for s in sightings if s.where is not None and s.at_ms > newest_ms - BESIDE_MS]
+    since_ms = max((s.at_ms for s in moving), default=0) - model.span_ms
+    moment = [s for s in moving if s.at_ms > since_ms]
     if not moment:
         return None
     best = max(moment, key=lambda s: (s.rssi_dbm, s.at_ms, s.source_id))
     off_m = model.range_m(best.rssi_dbm - BODY_DB)
-    fix = gps_fix(cast(LatLon, best.where), math.hypot(best.accuracy_m, off_m), newest_ms)
+    fix = gps_fix(cast(LatLon, best.where), math.hypot(best.accuracy_m, off_m), best.at_ms)
     heard = tuple(sorted({s.source_id for s in moment}, key=lambda each: (each != best.source_id, each)))
     return replace(fix, method="radio", heard=heard, reason="beside-phone")
 
 
+BESIDE_MS = 10_000
 BODY_DB = 6.0
 """What a body between takes, about."""
 

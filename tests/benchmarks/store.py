@@ -83,13 +83,16 @@ class Store:
         self.items: dict[tuple[str, str, str], Attributes] = {}
         self.meter = Meter()
 
-    def client(self) -> Any:
+    def client(self, *, validation: bool = True) -> Any:
+        """validation: boto3's own, of parameters; on unless a handler's configuration turns it off."""
         made: Any = boto3.client(
             "dynamodb",
             region_name="ap-northeast-2",
             aws_access_key_id="test",
             aws_secret_access_key="test",
-            config=Config(retries={"mode": "standard", "total_max_attempts": 4}),
+            config=Config(
+                retries={"mode": "standard", "total_max_attempts": 4}, parameter_validation=validation
+            ),
         )
         made.meta.events.register("before-send.dynamodb", self._answer)
         return made
