@@ -14,6 +14,7 @@ from shared.domain.errors import Conflict, NotFound
 from shared.domain.outing import Answer, Member, Outing, OutingState
 from shared.domain.places import Child, Facility, Policy
 from shared.domain.proximity import PhoneTrack
+from shared.domain.watching import watched_until_ms
 from shared.ports import Track
 from shared.schema import http
 
@@ -262,8 +263,14 @@ class _Scene:
             since_ms=epoch_ms(outing.started_at),
             answer=member.answer,
             answered_ms=None if member.answered_at is None else epoch_ms(member.answered_at),
-            now_ms=epoch_ms(self.now),
+            now_ms=self._judged_ms(outing),
         )
+
+    def _judged_ms(self, outing: Outing) -> int:
+        """As of when: the newest report, as ingest judges. What no phone has told yet is no silence."""
+        newest_ms = watched_until_ms(self.phones[phone_id] for phone_id in outing.phones)
+        now_ms = epoch_ms(self.now)
+        return now_ms if newest_ms is None else min(now_ms, newest_ms)
 
 
 def _phone(track: PhoneTrack, teacher: str, now: datetime) -> http.PhoneTold:
