@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -17,7 +16,6 @@ import functions.ingest_sightings.handler
 import functions.ingest_sightings.ingest
 import functions.ingest_sightings.reading
 import functions.ingest_sightings.recording
-import functions.ingest_sightings.telling
 import shared.domain.sharing
 import shared.domain.watching
 from functions.ingest_sightings.directory import Directory
@@ -26,7 +24,7 @@ from shared.adapters.cases import MemoryCases
 from shared.adapters.tracking import MemoryTracking
 from shared.domain.errors import NotFound
 from shared.domain.places import Phone
-from shared.domain.sighting import Window
+from shared.domain.sighting import Sighting, Window
 from shared.schema.sightings import read_envelope
 from tests.dst.__main__ import quieten
 from tests.dst.exam import examine
@@ -90,10 +88,18 @@ def _believe_client(body: str) -> Any:
     return envelope.model_copy(update={"client": envelope.thing})
 
 
-def _crash_on_poison(body: str) -> Any:
-    if not body.startswith("{"):
-        raise SystemError("unreadable")
-    return read_envelope(body)
+def _all_or_nothing(records: Any, on: Any) -> Report:
+    if any(not each["body"].startswith("{") for each in records):
+        raise RuntimeError("unreadable")
+    return ingest(records, on)
+
+
+def _to_the_hearer(beacon_id: str, sighting: Sighting, own: Directory, on: Any) -> tuple[str, Sighting]:
+    _, kept = _KEPT(beacon_id, sighting, own, on)
+    return own.tenant_id, kept
+
+
+_KEPT = functions.ingest_sightings.ingest._kept
 
 
 def _any_phone(self: Directory, phone_id: str) -> Phone | None:
@@ -163,7 +169,7 @@ MUTANTS: dict[str, tuple[str, Mutant]] = {
     ),
     "poison-takes-all": (
         "an unreadable record fails its batch",
-        lambda: patch.object(INGEST, "read_envelope", _crash_on_poison),
+        lambda: patch.object(functions.ingest_sightings.handler, "ingest", _all_or_nothing),
     ),
     "quarantine-lost": (
         "what is refused is dropped without a trace",
@@ -200,9 +206,9 @@ MUTANTS: dict[str, tuple[str, Mutant]] = {
         "a neighbour sees a case it was not granted",
         lambda: patch.object(shared.domain.sharing.Share, "grants", lambda *_: True),
     ),
-    "evidence-backwards": (
-        "a late fix becomes a case's newest evidence",
-        lambda: patch.object(functions.ingest_sightings.telling, "NEWS_EVERY", timedelta(days=-9)),
+    "neighbour-keeps": (
+        "what a neighbour hears for a case stays with the neighbour",
+        lambda: patch.object(INGEST, "_kept", _to_the_hearer),
     ),
 }
 

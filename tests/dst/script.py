@@ -11,7 +11,7 @@ from shared.adapters.clock import epoch_ms
 from tests.district import CHILDREN, START, District
 
 SCAN_MS = 2_000
-LASTS_MS = 44_000
+LASTS_MS = 52_000
 UNCONSENTED = 3
 """The child of each district whose guardian has not consented."""
 GARBAGE = (
@@ -61,7 +61,7 @@ class Script:
         script = cls(rng, districts)
         script.lossy, script.garbage = rng.choice([0.0, 0.1]), rng.choice([0.0, 0.05])
         if rng.random() < 0.6:
-            script.departs[("garam", 0)] = rng.randrange(0, 12_000, 2_000)
+            script.departs[("garam", 0)] = rng.randrange(0, 10_000, 2_000)
         for tenant_id, d in districts.items():
             own = tenant_id == "garam"
             for phone in d.phones[: 2 if own else 1]:
