@@ -251,7 +251,9 @@ class _Scene:
         )
 
     def _state(self, outing: Outing, departure: Departure) -> http.MemberState:
-        """Only an alarm stands without a fresh report; everything else is then unknown."""
+        """Only an alarm stands without a fresh report; everything else is then unknown, and so is an end."""
+        if outing.state is OutingState.ENDED:
+            return "unknown"
         fresh = any(_phone(self.phones[phone_id], "", self.now).watching for phone_id in outing.phones)
         return _STATE[departure.level] if fresh or departure.level is Level.DEPARTED else "unknown"
 

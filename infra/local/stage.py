@@ -109,6 +109,7 @@ class Stage:
         self._done: set[int] = set()
         self._states: dict[str, str] = {}
         self._offers: dict[tuple[str, str], str] = {}
+        self._outing_over = False
         self._seen_seq = 0
         self._ended = threading.Event()  # set by `end`, from a signal handler say
 
@@ -156,7 +157,7 @@ class Stage:
 
     def _look(self) -> None:
         self._happened.update({k: v for k, v in self.play.marks.items() if v <= self._at_s()})
-        if self.record.outing_id:
+        if self.record.outing_id and not self._outing_over:
             self._look_at_outing()
         self._look_at_cases()
         self._look_at_offers()
@@ -165,14 +166,16 @@ class Stage:
         outing = self._as("teacher-1").get(f"outings/{self.record.outing_id}")["outing"]
         for member in outing["members"]:
             child, state = member["child_id"], member["state"]
-            if state == self._states.get(child, "unknown"):
+            before = self._states.get(child, "unknown")
+            if state == before:
                 continue
             self._states[child] = state
             if state in ("warned", "departed"):
-                word = Heard.WARNING if state == "warned" else Heard.ALARM
                 self._say(f"outing-{state}", bag=member["bag_no"])
                 if child == self._subject_id:
-                    self._hear(word)
+                    self._hear(Heard.WARNING if state == "warned" else Heard.ALARM)
+            elif state == "with" and before in ("warned", "departed"):
+                self._say("outing-with", bag=member["bag_no"])
 
     def _look_at_cases(self) -> None:
         operator = self._as(f"operator-{self._tenant}")
@@ -299,6 +302,7 @@ class Stage:
             case Do.END_OUTING:
                 found = {"child_id": self._subject_id, "answer": "with-me"}
                 who.post(f"outings/{self.record.outing_id}/end", {"answers": [found]})
+                self._outing_over = True
         self._say(f"did-{reaction.do.value}", who=reaction.who)
 
     def _start_outing(self, who: Person) -> None:
