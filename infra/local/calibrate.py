@@ -6,13 +6,21 @@ before: the path loss with an offset per scanner (silence included, or the slope
 strength departs from it from place to place (kriging), and how far to trust all that (temper, out of fold).
 """
 
+import json
 import math
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
 
+from events.simulator.recorded import Row, Unreadable, read
 from shared.domain.geo import Ellipse, LatLon, Plane
 from shared.domain.position import Ground, RadioMap, Receiver, locate
 from shared.domain.radio import OUTDOOR, RadioModel
@@ -76,7 +84,8 @@ def learn_path_loss(survey: Survey, model: RadioModel = OUTDOOR) -> Learned:
     start, sd = theta.copy(), 6.0
     residual = np.zeros_like(y)
     covariance = np.diag(prior_sd**2)
-    for _ in range(40):
+    for _ in range(1000):
+        before = theta
         normal, right = _normal_equations(used, log_d, y)
         covariance = np.linalg.inv(normal / sd**2 + np.diag(prior_sd**-2))
         theta = covariance @ (right / sd**2 + start / prior_sd**2)
@@ -87,6 +96,8 @@ def learn_path_loss(survey: Survey, model: RadioModel = OUTDOOR) -> Learned:
         hazard = _hazard(z)
         y = np.where(heard, survey.rssi, mean - sd * hazard)
         extra = np.where(heard, 0.0, sd**2 * np.clip(1 - z * hazard - hazard**2, 0.01, 1.0))
+        if float(np.abs(theta - before).max()) < 1e-4:
+            break
     plane = Plane(survey.origin)
     receivers, errors = {}, {}
     for j, name in enumerate(survey.ids):
@@ -338,3 +349,90 @@ def _distances(a: Array, b: Array) -> Array:
 
 def _covariance(a: Array, b: Array, kernel: Kernel) -> Array:
     return np.asarray(kernel.sd_db**2 * np.exp(-_distances(a, b) / kernel.length_m))
+
+
+def survey_of(rows: Sequence[Row], *, interval_s: float = 2.0) -> Survey:
+    """The rows with a true place, one moment per beacon and interval. ValueError when there are none."""
+    known = [r for r in rows if r.truth is not None]
+    if not known:
+        raise ValueError("no row has a true place: true_lat and true_lon, or true_x_m and true_y_m")
+    places = {r.receiver: r.place for r in known}
+    ids = tuple(sorted(places))
+    column_of = {name: j for j, name in enumerate(ids)}
+    plane = Plane(places[ids[0]])
+    moments: dict[tuple[str, int], list[Row]] = defaultdict(list)
+    for r in known:
+        moments[r.beacon, int(r.at_s // interval_s)].append(r)
+    rssi = np.full((len(moments), len(ids)), math.nan)
+    silent = np.zeros(rssi.shape, bool)
+    at = np.empty((len(moments), 2))
+    for i, (_, found) in enumerate(sorted(moments.items())):
+        at[i] = np.mean([plane.to_xy(r.truth) for r in found if r.truth is not None], axis=0)
+        readings = defaultdict(list)
+        for r in found:
+            readings[column_of[r.receiver]].append(r.rssi_dbm)
+        for j, values in readings.items():
+            heard = [v for v in values if v is not None]
+            silent[i, j] = not heard
+            rssi[i, j] = np.mean(heard) if heard else math.nan
+    fold = np.arange(len(moments)) * 5 // max(1, len(moments))  # fifths of the walk, in time
+    receivers = np.array([plane.to_xy(places[name]) for name in ids])
+    return Survey(plane.origin, ids, receivers, at, rssi, silent, fold.astype(np.int64))
+
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def calibrate(
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="The log of a walk test, as for `jikimi replay`.", exists=True),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write what was learned to this JSON.")] = None,
+    interval: Annotated[float, typer.Option(help="Seconds that one moment sums up.")] = 2.0,
+) -> None:
+    """Learn how scanners hear from a walk test: the path loss, and each scanner's offset and spread."""
+    console = Console()
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            rows, complaints = read(lines)
+        survey = survey_of(rows, interval_s=interval)
+    except (Unreadable, ValueError) as error:
+        console.print(f"{path}: {error}")
+        raise typer.Exit(1) from error
+    for complaint in complaints[:20]:
+        console.print(f"{path}:{complaint.line}: {complaint.reason}")
+    learned = learn_path_loss(survey)
+    table = Table(
+        title=f"{len(survey.at)} moments; {learned.model.p0_dbm:.1f} dBm at 1 m, "
+        f"exponent {learned.model.exponent:.2f} ± {learned.exponent_se:.2f}"
+    )
+    for head in ("scanner", "heard", "offset dB", "± (1 sd)", "spread dB"):
+        table.add_column(head, justify="left" if head == "scanner" else "right")
+    for name, r in learned.receivers.items():
+        table.add_row(
+            name,
+            str(learned.heard[name]),
+            f"{r.offset_db:+.1f}",
+            f"{learned.offset_se_db[name]:.1f}",
+            f"{r.sd_db:.1f}",
+        )
+    console.print(table)
+    if out is not None:
+        scanners = {
+            name: {
+                "offset_db": round(r.offset_db, 2),
+                "offset_se_db": round(learned.offset_se_db[name], 2),
+                "sd_db": round(r.sd_db, 2),
+            }
+            for name, r in learned.receivers.items()
+        }
+        model = {"p0_dbm": round(learned.model.p0_dbm, 2), "exponent": round(learned.model.exponent, 3)}
+        out.write_text(json.dumps({"model": model, "scanners": scanners}, indent=2) + "\n", encoding="utf-8")
+        console.print(f"written: {out}")
+
+
+def main(arguments: list[str]) -> int:
+    """`jikimi calibrate …`; the exit code."""
+    return int(app(arguments, prog_name="jikimi calibrate", standalone_mode=False) or 0)

@@ -306,6 +306,10 @@ def bench_tracked(walks: int, slots: int, *, correlated: bool) -> None:
     _plot_walk(g, example, kind)
 
 
+def _case_fixes(window: Window, g: world.Grid, model: RadioModel, motion: Motion) -> list[Fix | None]:
+    return [track_case(window, g.receivers, g.alive, model=model, motion=motion)]
+
+
 def _plot_walk(g: world.Grid, example: Sequence[tuple[Array, Fix]], kind: str) -> None:
     figure, axes = plt.subplots(figsize=(8, 8))
     truth = np.array([at for at, _ in example])
