@@ -71,7 +71,7 @@ def arrows() -> set[tuple[str, str]]:
     return found
 
 
-def shortened(asl: dict[str, Any], *, wait_s: int = 1, task_s: int = 60) -> str:
+def shortened(asl: dict[str, Any], *, wait_s: int = 3, task_s: int = 60) -> str:
     """The definition with waits of `wait_s`, task timeouts of `task_s` and quick retries, ready to create."""
 
     def shorten(states: dict[str, Any]) -> None:
