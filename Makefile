@@ -11,7 +11,7 @@ KNOWN_NOT_SECRET := --exclude-files '/vendor/|^shared/i18n/|^requirements\.lock$
 	--exclude-lines 'secretsmanager:|GenerateSecret' --exclude-secrets '^(test|none|correct horse|look-after-them)$$'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench bench-position bench-departure localstack e2e-target sfn-localstack lock clean
+.PHONY: help setup demo test web screens criteria mutants check format bench bench-position bench-departure localstack e2e-target sfn-localstack lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,18 @@ demo: $(READY) ## Watch a child be missed, searched for across a border and foun
 
 test: $(READY) ## Run every test (ARGS="-k words" for some)
 	@$(BIN)/python -m pytest $(ARGS)
+
+web: $(READY) ## The screens in a real browser (installs Chromium where it may)
+	@$(BIN)/python -m pytest tests/web $(ARGS)
+
+screens: $(READY) ## Pictures of the console, the wall and the phone into .build/screens
+	@$(BIN)/python -m tests.web.screens $(ARGS)
+
+criteria: $(READY) ## The screens' table of criteria, measured on this machine
+	@$(BIN)/python -m tests.web.criteria
+
+mutants: $(READY) ## Break the screens on purpose; every defect must be noticed (ARGS="'no F2'" for one)
+	@$(BIN)/python -m tests.web.mutants $(ARGS)
 
 check: $(READY) ## Style, types, import contracts, template, secrets
 	$(BIN)/ruff check

@@ -22,6 +22,7 @@ def desk(screens: Screens, user: str = "operator-garam", **options: object) -> P
 
 def test_an_operator_signs_in_with_the_keyboard(screens: Screens) -> None:
     page = screens.open("/console")
+    expect(page.locator("form")).to_be_visible()
 
     page.keyboard.press("Tab")
     page.keyboard.type("operator-garam")

@@ -208,7 +208,7 @@ function Alarm({ teacher, alarms }) {
   useEffect(() => {
     const shake = () => {
       ring()
-      navigator.vibrate?.([400, 150, 400])
+      if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.([400, 150, 400])
     }
     shake()
     const timer = setInterval(shake, ALARM_EVERY_MS)
