@@ -1,4 +1,4 @@
-"""Anything may happen to a case in any order: what always holds, over 2,000 sequences."""
+"""Anything may happen to a case in any order: what always holds. JIKIMI_SEQUENCES=2000 for the long run."""
 
 import os
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from shared.domain.places import Status
 from shared.schema.workflow import CaseRun, Next
 from tests.casework import START, at, evidence, opening, people
 
-SEQUENCES = int(os.environ.get("JIKIMI_SEQUENCES", "2000"))
+SEQUENCES = int(os.environ.get("JIKIMI_SEQUENCES", "300"))
 PLACES = st.sampled_from([-990, 0, 400, 985, 1500, 2990, 3500])
 OPERATORS = st.sampled_from(["operator-1", "operator-2", "operator-3"])
 NEIGHBOURS = st.sampled_from(["haneul", "badam"])
