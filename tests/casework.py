@@ -76,7 +76,8 @@ def opened(
     found: Evidence | None = None,
 ) -> Case:
     """A case just reported at START, stored nowhere."""
-    return opening(status=status, case_id=case_id, tenant_id=tenant_id, found=found)[0]
+    case: Case = opening(status=status, case_id=case_id, tenant_id=tenant_id, found=found)[0]
+    return case
 
 
 def opening(

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from shared.adapters.memory import MemoryCloud
 from shared.adapters.tables import from_item, to_item
-from shared.domain.case import Case, CaseState, Change, Entry, Evidence
+from shared.domain.case import Case, CaseState, Change, Entry, Evidence, broken_at
 from shared.domain.errors import Conflict, NotFound
 from shared.ports import Cases
 
@@ -37,6 +37,15 @@ def change(cases: Cases, case_id: str, how: Callable[[Case], Change]) -> Change:
             if conflict.code != "case-overtaken" or tried == _TRIES:
                 raise
     raise AssertionError("unreachable: the last try returns or raises")
+
+
+def audit(cases: Cases, since: datetime) -> dict[str, int]:
+    """Case id → the first line of its timeline that was edited, dropped or added; {} when every chain holds.
+
+    Looks at open cases and those closed since; `since` at the beginning of time looks at all.
+    """
+    broken = {case.case_id: broken_at(case, cases.timeline(case.case_id)) for case in cases.recent(since)}
+    return {case_id: line for case_id, line in broken.items() if line is not None}
 
 
 class DynamoCases:

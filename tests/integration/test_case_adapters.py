@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.adapters.cases import change
+from shared.adapters.cases import DynamoCases, audit, change
 from shared.domain import case as cases
 from shared.domain import sharing
 from shared.domain.case import Case, Change, CloseReason
@@ -14,7 +14,7 @@ from shared.domain.errors import Conflict, NotFound
 from shared.domain.places import Agreement, Policy
 from shared.ports import Message
 from tests.casework import at, evidence, opening, strip, who
-from tests.integration.conftest import World
+from tests.integration.conftest import MotoCloud, World
 
 
 @pytest.fixture
@@ -156,6 +156,25 @@ def test_evidence_comes_back_with_its_line(cloud: World, tenant: str) -> None:
     open_one(cloud, tenant)
 
     assert cloud.adapters_for(tenant).cases.timeline("case-1")[0].evidence == evidence(x_m=900)
+
+
+def test_at_2_8_an_audit_finds_nothing_where_nothing_was_touched(cloud: World, tenant: str) -> None:
+    open_one(cloud, tenant)
+    acting(cloud, tenant, acknowledge, close)
+
+    assert audit(cloud.adapters_for(tenant).cases, at(0)) == {}
+
+
+def test_at_2_8_an_audit_names_the_case_and_the_line_somebody_edited(moto_cloud: MotoCloud) -> None:
+    dynamodb, table = moto_cloud.client("dynamodb"), moto_cloud.environment.cases_table
+    mine = DynamoCases("garam", table, dynamodb)
+    mine.create(*opening())
+    change(mine, "case-1", acknowledge)
+    key = {"pk": {"S": "garam#case#case-1"}, "sk": {"S": "t#000002"}}
+    body = dynamodb.get_item(TableName=table, Key=key)["Item"]["body"]["S"]
+    dynamodb.put_item(TableName=table, Item=key | {"body": {"S": body.replace("operator-1", "operator-2")}})
+
+    assert audit(mine, at(0)) == {"case-1": 2}
 
 
 def test_an_answer_is_remembered_under_its_key(cloud: World, tenant: str) -> None:
