@@ -24,7 +24,7 @@ from events.simulator.play import Cast
 from events.simulator.radio import SCAN_S, Radio
 from events.simulator.scenario import Scenario
 from shared.domain.outing import Member, Outing, OutingState
-from shared.domain.places import Status
+from shared.domain.places import Camera, Child, Status
 
 BUILD = Path(__file__).parents[2] / ".build"
 START = datetime(2026, 5, 12, 1, 0, tzinfo=UTC)  # ten in the morning in Seoul
@@ -137,8 +137,11 @@ def world(trace: Trace, n: int) -> tuple[list[Record], list[Outing]]:
     def mine(text: str) -> str:
         return text.replace(TENANT, slug, 1)
 
+    out = {outing.facility_id for outing in trace.outings}
     records: list[Any] = []
     for record in trace.records:
+        if isinstance(record, Camera) or (isinstance(record, Child) and record.facility_id not in out):
+            continue  # nobody asks for them here
         ids = {f: mine(v) for f, v in _ids(record).items()}
         records.append(replace(record, **ids))
     outings = [

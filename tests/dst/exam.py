@@ -417,7 +417,9 @@ class _Exam:
                 alarms.setdefault((str(m.body["child"]), m.to), []).append(at_ms)
         for (child, _), times in alarms.items():
             tenant_id, n = child.split("-")[0], int(child[-3:])
-            if (tenant_id, n) not in self.script.departs:
+            # A phone's report and what it heard are two items. While writes fail for longer than alarm_s in
+            # between, the report alone reads as silence: that errs towards the alarm, and is no fault here.
+            if (tenant_id, n) not in self.script.departs and not self.faults.writes_fail:
                 self._wrong("an alarm sounds for a child that never left")
             times.sort()
             if any(b - a < 5_000 for a, b in pairwise(times)):

@@ -24,6 +24,7 @@ class Faults:
         self._crash, self._throttle, self._lost_reply, self._busy = crash, throttle, lost_reply, busy
         self.calm = False
         self.pushes_fail = busy > 0
+        self.writes_fail = crash + throttle + lost_reply + busy > 0
         self.meanwhile: list[Callable[[], None]] = []
         """Other invocations, each run between two steps of the one at work."""
 
