@@ -43,13 +43,21 @@ class Performance:
 
     @property
     def longest_gap_s(self) -> float:
-        """Longest silence of the track from the report until somebody held the child; inf without a track."""
-        clock, samples = self.record.case.get("clock", {}), self.record.samples
-        if not samples or "T12" not in clock:
+        """Longest silence of the track from the report until somebody held the child; inf without a track.
+
+        The track is every fix that was seen on a screen or stands on the timeline as evidence.
+        """
+        clock, start_s = self.record.case.get("clock", {}), self.play.start_ms / 1000
+        if "T12" not in clock or not self.record.samples:
             return float("inf")
-        start_s = self.play.start_ms / 1000
-        first, last = (datetime.fromisoformat(clock[point]).timestamp() - start_s for point in ("T4", "T12"))
-        at = [first, *(s.at_s for s in samples if first < s.at_s < last), last]
+        stored = [
+            e["params"]["seen_at"]
+            for e in self.record.timeline
+            if e["code"] == "evidence" and e["params"]["kind"] == "heard"
+        ]
+        fixes = {s.at_s for s in self.record.samples} | {_epoch_s(at) - start_s for at in stored}
+        first, last = (_epoch_s(clock[point]) - start_s for point in ("T4", "T12"))
+        at = [first, *sorted(s for s in fixes if first < s < last), last]
         return max(b - a for a, b in pairwise(at))
 
     @property
@@ -143,3 +151,7 @@ def perform(
         unacked = door.unacked(CONNECT_S)
     meter = read_meter(cloud, record.messages, began, record.case_id)
     return Performance(play, record, meter, list(desk.handovers.values()), unacked, status)
+
+
+def _epoch_s(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

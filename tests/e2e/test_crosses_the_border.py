@@ -46,7 +46,7 @@ def test_the_district_that_was_not_needed_never_saw_the_case(stack: Stack) -> No
 
 
 def test_the_police_got_a_signed_hand_over_and_every_newer_version(stack: Stack) -> None:
-    versions = [handover["header"]["version"] for handover in stack.shown.handovers]
+    versions = [handover["version"] for handover in stack.shown.handovers]
 
     assert versions == list(range(1, len(versions) + 1))
     assert versions
