@@ -150,6 +150,7 @@ def wcag(screens: Screens) -> int:
 
 def main() -> int:
     logger.setLevel("CRITICAL")
+    expect.set_options(timeout=30_000)
     with launched() as browser, measures.broker() as broker:
         rows = table(browser, broker)
     width = max(len(row.name) for row in rows)

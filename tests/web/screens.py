@@ -133,13 +133,14 @@ def drill(screens: Screens, folder: Path) -> None:
         shoot(page, folder, "console-drill")
         teacher = phone(screens)
         world.down = True
-        expect(teacher.locator(".count.stale")).to_be_visible(timeout=12_000)
+        expect(teacher.locator(".count.stale")).to_be_visible(timeout=30_000)
         shoot(teacher, folder, "phone-stale")
 
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     logger.setLevel("CRITICAL")
+    expect.set_options(timeout=30_000)
     with launched() as browser:
         for scene in ("search", "drill"):
             world = World()

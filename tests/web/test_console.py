@@ -93,7 +93,7 @@ def test_a_second_operator_is_told_who_has_the_case(screens: Screens, world: Wor
     case = stage.outing(world).report(0)
     page = desk(screens)
     expect(page.locator("[data-alert]")).to_be_visible()
-    page.route("**/v1/cases", lambda route: route.abort())  # this screen has not heard yet
+    page.route("**/v1/cases*", lambda route: route.abort())  # this screen has not heard yet
     world.call("operator2-garam", "POST", f"cases/{case['case_id']}/acknowledge")
 
     page.locator(".banner .ack").click()

@@ -5,6 +5,7 @@ import { box, decodeFrame, feed, health, latch, poll } from './link.js'
 
 const SLOW_MS = 15_000
 const CAMERAS_MS = 5000
+const OVERLAP_MS = 60_000
 const OPEN_ENDED = ['closed']
 
 export const isOpen = (item) => !OPEN_ENDED.includes(item.state)
@@ -57,6 +58,7 @@ export function makeDesk(session) {
   let pending = false
   let events = null
   let frame_ms = 0
+  let asked_until = ''
 
   const changed = () => {
     if (pending) return
@@ -89,8 +91,10 @@ export function makeDesk(session) {
 
   async function readCases() {
     const asked_ms = performance.now()
-    const answer = await api('cases')
+    const since = asked_until && `?since=${encodeURIComponent(new Date(asked_until).toISOString())}`
+    const answer = await api(`cases${since}`)
     heard(answer.now)
+    asked_until = Date.parse(answer.now) - OVERLAP_MS
     state.lag_ms = Math.round(performance.now() - asked_ms)
     answer.cases.forEach(keep)
     await readShared()
