@@ -52,6 +52,7 @@ class Motion:
 
 
 WALK = Motion()
+FORGOTTEN = 0.9  # share of a link's variance at which its memory is not worth keeping
 GAIN_KEEP = 0.98  # a beacon's gain hardly changes; a little, so that particles do not all end on one
 BLOCK = 8
 """A track starts at a slot that is a multiple of this, so that steps stay the same as the window slides."""
@@ -67,7 +68,8 @@ class _Slot(NamedTuple):
 class _Cloud(NamedTuple):
     """Particles after a slot, equally likely, metres from the track's plane.
 
-    memory: per link, each particle's mean shadow in dB; variance: shared by them, dB².
+    memory: per link, each particle's mean shadow in dB; variance: about it, shared by them, and of the link's
+    shadows altogether, dB².
     """
 
     plane: Plane
@@ -78,7 +80,7 @@ class _Cloud(NamedTuple):
     vy: list[float]
     gain: list[float]
     memory: dict[str, list[float]]
-    variance: dict[str, float]
+    variance: dict[str, tuple[float, float]]
 
 
 def track_case(
@@ -88,7 +90,7 @@ def track_case(
     *,
     model: RadioModel = OUTDOOR,
     motion: Motion = WALK,
-    particles: int = 600,
+    particles: int = 400,
 ) -> Fix | None:
     """Where one beacon is at its newest sighting, from the whole window. Arguments otherwise as `locate`.
 
@@ -206,7 +208,7 @@ def _step(before: _Cloud, slot: _Slot, model: RadioModel, motion: Motion, alive:
         rx, ry = before.plane.to_xy(e.receiver.at)
         own = e.receiver.sd_db**2
         known = memory.get(name)
-        open_db2 = own if known is None else variance[name] + own * (1 - rho * rho)
+        open_db2 = own if known is None else variance[name][0]
         row = _long_row(model, sd_class(math.sqrt(open_db2)), e.packets, e.rssi_dbm)
         mu = _means(model, e.receiver, (rx, ry), (x, y, gain))
         if known is not None:
@@ -217,7 +219,7 @@ def _step(before: _Cloud, slot: _Slot, model: RadioModel, motion: Motion, alive:
             share = open_db2 / (open_db2 + noise)
             old = known if known is not None else [0.0] * n
             memory[name] = [o + share * (e.rssi_dbm - m) for o, m in zip(old, mu, strict=True)]
-            variance[name] = open_db2 * (1 - share)
+            variance[name] = (open_db2 * (1 - share), own)
     chosen = _resampled(weights, chance)
     return _Cloud(
         before.plane,
@@ -232,11 +234,11 @@ def _step(before: _Cloud, slot: _Slot, model: RadioModel, motion: Motion, alive:
     )
 
 
-def _remembered(before: _Cloud, rho: float) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Shadows faded by rho; a link whose memory is all but gone is dropped."""
-    variance = {name: v * rho * rho for name, v in before.variance.items()}
-    memory = {name: [rho * m for m in before.memory[name]] for name in variance}
-    return memory, variance
+def _remembered(before: _Cloud, rho: float) -> tuple[dict[str, list[float]], dict[str, tuple[float, float]]]:
+    """Shadows faded by rho, their variance grown back; a link that is all but forgotten is dropped."""
+    grown = {name: (v * rho * rho + own * (1 - rho * rho), own) for name, (v, own) in before.variance.items()}
+    variance = {name: (v, own) for name, (v, own) in grown.items() if v < FORGOTTEN * own}
+    return {name: [rho * m for m in before.memory[name]] for name in variance}, variance
 
 
 def _means(

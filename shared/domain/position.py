@@ -169,11 +169,12 @@ def fix_of(
     )
     center = plane.to_latlon(mx, my)
     axes = _axes(xx, xy, yy)
+    half, most = _holding(spread)
     return Fix(
         at_ms=at_ms,
         center=center,
-        ellipse50=_ellipse(center, axes, _holding(spread, 0.5), 0.5),
-        ellipse95=_ellipse(center, axes, _holding(spread, 0.95), 0.95),
+        ellipse50=_ellipse(center, axes, half, 0.5),
+        ellipse95=_ellipse(center, axes, most, 0.95),
         shape=_shape(points, spread, (mx, my), axes),
         method="radio",
         heard=heard,
@@ -202,16 +203,19 @@ def _axes(xx: float, xy: float, yy: float) -> _Axes:
     )
 
 
-def _holding(spread: _Spread, confidence: float) -> float:
-    """The squared Mahalanobis radius that holds `confidence` of the mass."""
-    wanted = confidence * sum([mass for _, mass, _ in spread])
-    before = 0.0
+def _holding(spread: _Spread) -> tuple[float, float]:
+    """The squared Mahalanobis radii that hold 50 and 95 % of the mass."""
+    total = sum([mass for _, mass, _ in spread])
+    held, before, half = 0.0, 0.0, 0.0
     for squared, mass, _ in spread:
-        wanted -= mass
-        if wanted <= 0:  # the cell straddles the edge: as far into it as its mass is needed
-            return max(0.3, squared + (before - squared) * -wanted / mass)
+        held += mass
+        if not half and held >= 0.5 * total:
+            half = squared + (before - squared) * (held - 0.5 * total) / mass
+        if held >= 0.95 * total:  # the cell straddles the edge: as far into it as its mass is needed
+            most = squared + (before - squared) * (held - 0.95 * total) / mass
+            return max(0.3, half), max(0.3, most)
         before = squared
-    return max(0.3, before)
+    return max(0.3, half), max(0.3, before)
 
 
 def _ellipse(center: LatLon, axes: _Axes, squared: float, confidence: float) -> Ellipse:

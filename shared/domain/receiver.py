@@ -85,8 +85,8 @@ def evidence_of(
         return []
     since_ms = max(s.at_ms for s in sightings) - model.span_ms
     by_source: dict[str, list[Sighting]] = {}
-    for s in {s for s in sightings if s.at_ms > since_ms}:
-        if s.where is not None or s.source_id in receivers:
+    for s in sightings:
+        if s.at_ms > since_ms and (s.where is not None or s.source_id in receivers):
             by_source.setdefault(s.source_id, []).append(s)
     evidence = [_summed(heard, receivers, model) for _, heard in sorted(by_source.items())]
     evidence.sort(key=lambda e: (e.receiver.offset_db - e.rssi_dbm, e.receiver.source_id))
@@ -94,7 +94,10 @@ def evidence_of(
 
 
 def _summed(heard: list[Sighting], receivers: Mapping[str, Receiver], model: RadioModel) -> Evidence:
-    newest = heard[0] if len(heard) == 1 else max(heard)
+    newest = heard[0]
+    if len(heard) > 1:
+        heard = sorted(set(heard), key=_rank)  # doubles count once
+        newest = heard[-1]
     packets = sum([s.packets for s in heard])
     rssi_dbm = round(sum([s.packets * s.rssi_dbm for s in heard]) / packets)
     if newest.where is None:
@@ -102,3 +105,8 @@ def _summed(heard: list[Sighting], receivers: Mapping[str, Receiver], model: Rad
     else:
         receiver = Receiver(newest.source_id, newest.where, accuracy_m=newest.accuracy_m)
     return Evidence(receiver, rssi_dbm, packet_class(model, packets // len(heard)))
+
+
+def _rank(s: Sighting) -> tuple[int, int, int, int, float, float]:
+    where = s.where or LatLon(0, 0)
+    return s.at_ms, s.rssi_dbm, s.packets, s.accuracy_m, where.lat_deg, where.lon_deg
