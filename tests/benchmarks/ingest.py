@@ -147,7 +147,7 @@ def main() -> None:
     print(f"package: {package_bytes() / 1000:.0f} kB of code, layer included, third parties not")
     growth = {}
     for count in asked.districts:
-        growth[count] = in_process_of_its_own("ours, 4 groups", max(1.0, 20 / count), 4, count)
+        growth[count] = in_process_of_its_own("ours, 4 groups", max(4.0, 20 / count), 4, count)
     _print_growth(growth)
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "ingest.json").write_text(
