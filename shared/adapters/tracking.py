@@ -234,7 +234,7 @@ def _ids_text(ids: Iterable[str]) -> str:
     before = ""
     for each in ids:
         stem, _, last = each.rpartition("-")
-        parts.append(last if parts and stem == before else f"={each}")
+        parts.append(last if parts and stem and stem == before else f"={each}")
         before = stem
     return ",".join(parts)
 
@@ -243,7 +243,7 @@ def _ids(text: str) -> tuple[str, ...]:
     found: list[str] = []
     for part in text.split(",") if text else ():
         stem = found[-1].rpartition("-")[0] if found else ""
-        found.append(part[1:] if part.startswith("=") else f"{stem}-{part}" if stem else part)
+        found.append(part[1:] if part.startswith("=") else f"{stem}-{part}")
     return tuple(found)
 
 
