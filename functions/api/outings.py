@@ -23,12 +23,7 @@ router = new_router()
 FRESH_S = 10.0
 """Without a phone's report this long nobody can vouch for a child, only an alarm stands (J1, CONSOLE 5)."""
 
-_STATE: dict[Level, http.MemberState] = {
-    Level.NEAR: "with",
-    Level.WARNED: "warned",
-    Level.DEPARTED: "departed",
-    Level.UNWATCHED: "unknown",
-}
+_STATE: dict[Level, http.MemberState] = {Level.WARNED: "warned", Level.DEPARTED: "departed"}
 
 
 @router.get("/outings", summary="Running outings", tags=["outings"])
@@ -219,7 +214,7 @@ class _Scene:
         )
 
     def _numbers(self, outing: Outing) -> dict[str, Any]:
-        states = [self._state(outing, self._departure(outing, member)) for member in outing.members]
+        states = [self._state(outing, member, self._departure(outing, member)) for member in outing.members]
         return {
             "outing_id": outing.outing_id,
             "facility": http.FacilityTold.of(self.facilities[outing.facility_id]),
@@ -242,7 +237,7 @@ class _Scene:
             child_id=member.child_id,
             name=name,
             bag_no=member.bag_no,
-            state=self._state(outing, departure),
+            state=self._state(outing, member, departure),
             age_s=http.age_s(from_epoch_ms(heard_ms), self.now) if heard_ms else None,
             reason=http.Reason(code=departure.reason_code, params=dict(departure.params)),
             heard_by=departure.last.source_id if departure.last else None,
@@ -250,12 +245,19 @@ class _Scene:
             outfit=dict(member.outfit),
         )
 
-    def _state(self, outing: Outing, departure: Departure) -> http.MemberState:
-        """Only an alarm stands without a fresh report; everything else is then unknown, and so is an end."""
+    def _state(self, outing: Outing, member: Member, departure: Departure) -> http.MemberState:
+        """What ingest stored, unless the teacher's word has settled it since. Not fresh, or ended: unknown.
+
+        Ingest is the one judge: it stores a phone's report before the sightings that came with it, so a
+        judgement made here between the two would take every child for silent.
+        """
         if outing.state is OutingState.ENDED:
             return "unknown"
+        stored = self.tracks[member.beacon_id].alarm.get("level")
         fresh = any(_phone(self.phones[phone_id], "", self.now).watching for phone_id in outing.phones)
-        return _STATE[departure.level] if fresh or departure.level is Level.DEPARTED else "unknown"
+        if departure.level is Level.NEAR:
+            return "with" if fresh else "unknown"
+        return _STATE[Level(stored)] if stored and (fresh or stored == Level.DEPARTED) else "unknown"
 
     def _departure(self, outing: Outing, member: Member) -> Departure:
         return assess_departure(

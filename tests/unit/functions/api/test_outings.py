@@ -107,27 +107,36 @@ def test_a_child_no_phone_ever_heard_is_never_shown_as_with_the_group(town: Town
     assert states(town, outing_id) == {"c-1": "unknown", "c-2": "unknown"}
 
 
-def test_a_child_the_phones_stop_hearing_is_warned_of_and_then_departed(town: Town):
-    outing_id = town.outing("c-1", "c-2")
-    seen = []
-    for second in range(31):
+def silence(town: Town, seconds: int) -> None:
+    """The phone reports every second and hears nothing."""
+    for _ in range(seconds):
         town.watch()
-        town.heard("b-2", by="garam-p-1")
-        if second == 0:
-            town.heard("b-1", by="garam-p-1")
-        seen.append(states(town, outing_id))
         town.later(1)
+    town.watch()
 
-    order = list(dict.fromkeys(state["c-1"] for state in seen))
-    assert (order, {state["c-2"] for state in seen}) == (["with", "warned", "departed"], {"with"})
+
+@pytest.mark.parametrize("level", ["warned", "departed"])
+def test_a_silent_child_is_shown_as_ingest_judged_it(town: Town, level: str):
+    outing_id = town.outing("c-1")
+    town.heard("b-1", by="garam-p-1")
+    silence(town, 40)
+    town.judged("b-1", level)
+
+    assert states(town, outing_id) == {"c-1": level}
+
+
+def test_a_silence_that_ingest_has_not_judged_is_unknown_and_no_alarm(town: Town):
+    outing_id = town.outing("c-1")
+    town.heard("b-1", by="garam-p-1")
+    silence(town, 40)
+
+    assert states(town, outing_id) == {"c-1": "unknown"}
 
 
 def test_a_teachers_word_brings_a_silent_bag_back_for_a_minute(town: Town):
     outing_id = town.outing("c-1")
-    for _ in range(40):
-        town.watch()
-        town.later(1)
-    town.watch()
+    silence(town, 40)
+    town.judged("b-1", "departed")
     before = states(town, outing_id)
     told = town.ask(
         TEACHER, f"POST /v1/outings/{outing_id}/answers", {"child_id": "c-1", "answer": "with-me"}

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -193,6 +193,12 @@ class Town:
         fix = fix_at(at, now_ms, (by,))
         after = Track(beacon, Window(sightings), fix, 0.9, alarm or {}, before.version)
         assert tracking.save([after], now=self.clock.at) == []
+
+    def judged(self, beacon: str, level: str) -> None:
+        """Ingest stored what it makes of a silent child."""
+        tracking = self.on("garam").tracking
+        track = tracking.tracks([beacon])[beacon]
+        assert tracking.save([replace(track, alarm={"level": level})], now=self.clock.at) == []
 
     def watch(self, *phones: str, tenant: str = "garam") -> None:
         """These phones reported just now, at the gate."""
