@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 
 from functions.console.handler import lambda_handler
 from tests.web import ground
+from tests.web.conftest import MUTANT
 
 ROOT = Path(__file__).parents[2]
-STATIC = ROOT / "functions/console/static"
+STATIC = Path(os.environ.get(MUTANT, ROOT / "functions/console/static")).resolve()
 PAGES = ("/", "/console", "/wall", "/phone", "/admin")
 TEXT, SHAPE, ALARM = 4.5, 3.0, 7.0
 

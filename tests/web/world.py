@@ -206,6 +206,9 @@ class _Requests(BaseHTTPRequestHandler):
         status, out, content = world.answer(self.command, self.path, headers, body)
         if self.command == "POST" and world.lose:
             world.lose -= 1
+            self.send_response(status)  # and then nothing: Chromium itself repeats what got no byte at all
+            self.send_header("content-length", str(len(content) + 1))
+            self.end_headers()
             self.close_connection = True
             return
         if self.path.startswith("/v1/") and "gzip" in headers.get("accept-encoding", ""):

@@ -23,6 +23,7 @@ export function session(store) {
     if (key) headers['idempotency-key'] = key
     if (token) headers.authorization = `Bearer ${token}`
     let answer
+    let text
     try {
       answer = await fetch(`v1/${path}`, {
         method,
@@ -31,10 +32,10 @@ export function session(store) {
         signal: AbortSignal.timeout(timeout_ms),
         cache: 'no-store',
       })
+      text = await answer.text() // a line that breaks half-way has answered nothing
     } catch {
       throw new Problem('offline')
     }
-    const text = await answer.text()
     let json = {}
     try {
       json = text ? JSON.parse(text) : {}
