@@ -13,7 +13,7 @@ import math
 import random
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
@@ -48,10 +48,12 @@ class Motion:
     tau_s: float = 20.0
     decorrelation_m: float = 10.0
     decorrelation_s: float = 60.0
-    astray: float = 0.02
+    astray: float = 0.005
 
 
 WALK = Motion()
+SHADOWED = replace(OUTDOOR, temper_heard=0.75, temper_silent=0.4)
+"""Shadows outlast an interval: the memory takes back most of what repeats itself, the temper the rest."""
 FORGOTTEN = 0.9  # share of a link's variance at which its memory is not worth keeping
 GAIN_KEEP = 0.98  # a beacon's gain hardly changes; a little, so that particles do not all end on one
 BLOCK = 8
@@ -88,7 +90,7 @@ def track_case(
     receivers: Mapping[str, Receiver],
     silent: Sequence[Receiver] = (),
     *,
-    model: RadioModel = OUTDOOR,
+    model: RadioModel = SHADOWED,
     motion: Motion = WALK,
     particles: int = 400,
 ) -> Fix | None:

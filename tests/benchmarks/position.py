@@ -20,7 +20,7 @@ from rich.progress import track as progress
 from rich.table import Table
 
 from infra.local.calibrate import Array, Site, holds, learn_path_loss, learn_site
-from shared.domain.case_track import Motion, track_case
+from shared.domain.case_track import SHADOWED, Motion, track_case
 from shared.domain.geo import Ellipse, Plane
 from shared.domain.position import Fix, locate
 from shared.domain.radio import OUTDOOR, RadioModel
@@ -234,9 +234,11 @@ def bench_static(spacing_m: float, count: int) -> None:
         speed = scored.fixes / scored.cpu_s
     _table(f"pole grid {spacing_m:.0f} m, static, {len(moments)} windows", rows, "RMSE/floor")
     ours_many = math.sqrt(float(np.mean(np.square(np.array(scored.errors)[many]))))
+    floor_many = math.sqrt(float(np.mean(np.square(np.array(result.errors)[many]))))
     CONSOLE.print(
         f"  all windows: floor {floor_rmse:.2f} m, CRLB {bound:.2f} m · ≥ 3 heard: ours {ours_many:.2f} m, "
-        f"CRLB {bound_many:.2f} m, ratio {ours_many / bound_many:.3f} · ordinary tier {speed:,.0f} fixes/s, "
+        f"floor {floor_many:.2f} m, CRLB {bound_many:.2f} m, ratios {ours_many / floor_many:.3f} and "
+        f"{ours_many / bound_many:.3f} · ordinary tier {speed:,.0f} fixes/s, "
         f"{speed / likelihood_speed:.1f} × the fastest likelihood-based peer\n"
     )
 
@@ -250,6 +252,20 @@ def _ours_static(g: world.Grid, moments: Sequence[world.Moment], model: RadioMod
     for fix, m in zip(fixes, moments, strict=True):
         scored.add_fix(fix, m.at, world.PLANE)
     return scored
+
+
+def _best_kalman(paths: Sequence[Sequence[world.Moment]], raw: Sequence[list[Array | None]]) -> Scored:
+    """The peers' usual filter with whichever of fifteen settings fits the truth best."""
+    tried = []
+    for noise_m in (5.0, 10.0, 20.0, 40.0, 80.0):
+        for push in (0.05, 0.15, 0.4):
+            scored = Scored()
+            for p, fixes in zip(paths, raw, strict=True):
+                smooth = kalman(fixes, 2.0, noise_m=noise_m, push_mps2=push)
+                for fix, m in list(zip(smooth, p, strict=True))[SKIP:]:
+                    scored.add(fix, m.at)
+            tried.append(scored)
+    return min(tried, key=lambda s: s.rmse)
 
 
 def bench_tracked(walks: int, slots: int, *, correlated: bool) -> None:
@@ -268,24 +284,17 @@ def bench_tracked(walks: int, slots: int, *, correlated: bool) -> None:
             ]
             for p in paths
         ]
-        best: tuple[float, Scored] | None = None
-        for noise_m in (5.0, 10.0, 20.0, 40.0, 80.0):
-            for push in (0.05, 0.15, 0.4):
-                scored = Scored()
-                for p, fixes in zip(paths, raw, strict=True):
-                    smooth = kalman(fixes, 2.0, noise_m=noise_m, push_mps2=push)
-                    for fix, m in list(zip(smooth, p, strict=True))[SKIP:]:
-                        scored.add(fix, m.at)
-                if best is None or scored.rmse < best[0]:
-                    best = (scored.rmse, scored)
-        assert best is not None
-        rows.append(best[1].row(f"{name} + Kalman tuned on the truth", bound=bound))
+        scored = _best_kalman(paths, raw)
+        rows.append(scored.row(f"{name} + Kalman tuned on the truth", bound=bound))
     if correlated:
-        motion, model = Motion(), replace(world.KNOWN, temper_silent=0.5)
+        tempers = {"temper_heard": SHADOWED.temper_heard, "temper_silent": SHADOWED.temper_silent}
+        motion, model = Motion(), replace(world.KNOWN, **tempers)
     else:
         motion, model = Motion(decorrelation_m=0.0, astray=0.004), world.KNOWN
     case, ordinary = Scored(), Scored()
     alive = g.alive
+    for m in (m for p in paths for m in p):  # neighbourhoods are made once in a scanner's life
+        locate(m.sightings, g.receivers, alive, model=model)
     example: list[tuple[Array, Fix]] = []
     for k, p in enumerate(progress(paths, "tracked: case tier", console=CONSOLE, transient=True)):
         window = Window()
