@@ -60,7 +60,22 @@ format: $(READY) ## Put the code into shape
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-bench: bench-position bench-departure ## Every benchmark
+bench: bench-position bench-departure bench-ingest ## Every benchmark
+
+bench-ingest: $(READY) ## Ingest beside two plain designs, on one recorded district
+	@$(BIN)/python -m tests.benchmarks.ingest $(ARGS)
+
+cost: $(READY) ## What a child-month costs, by part, beside other designs
+	@$(BIN)/python -m tests.benchmarks.cost $(ARGS)
+
+dst: $(READY) ## The real handlers under seeded faults (ARGS="--seeds 100", ARGS="--seed 13" replays one)
+	@$(BIN)/python -m tests.dst $(ARGS)
+
+dst-mutants: $(READY) ## Defects planted in the handlers; the exam must catch each
+	@$(BIN)/python -m tests.dst.mutants $(ARGS)
+
+chaos: $(READY) ## Faults on the local cloud: errors, crashes, poison, a burst, kill -9
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 bench-position: $(READY) ## Position error and coverage against published methods (JIKIMI_DATA: recorded data)
 	@$(BIN)/python -m tests.benchmarks.position $(ARGS)
