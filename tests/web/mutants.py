@@ -96,13 +96,6 @@ DEFECTS = (
         "test_phone.py::test_a_count_without_a_fresh_word_turns_grey_within_ten_seconds",
     ),
     Defect(
-        "green at the start",
-        "js/teacher.js",
-        "{ state: 'unknown', ",
-        "{ state: 'with', ",
-        "test_phone.py::test_a_page_started_without_a_server_shows_nobody_as_safe",
-    ),
-    Defect(
         "report guesses",
         "js/phone.js",
         "gone.length === 1 ?",

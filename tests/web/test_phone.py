@@ -240,7 +240,10 @@ def test_a_push_says_look_and_names_nobody(screens: Screens, world: World) -> No
     found: list[dict[str, str]] = []
     cdp.on("ServiceWorker.workerRegistrationUpdated", lambda event: found.extend(event["registrations"]))
     cdp.send("ServiceWorker.enable")
-    page.wait_for_timeout(300) if not found else None
+    for _ in range(100):
+        if found:
+            break
+        page.wait_for_timeout(50)
 
     cdp.send(
         "ServiceWorker.deliverPushMessage",
