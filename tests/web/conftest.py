@@ -20,10 +20,18 @@ MUTANT = "JIKIMI_WEB_STATIC"
 
 @pytest.fixture(scope="session", autouse=True)
 def _static() -> None:
-    logger.setLevel("CRITICAL")
     expect.set_options(timeout=PATIENCE_MS)
     if MUTANT in os.environ:
         handler._STATIC = Path(os.environ[MUTANT])
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """The handlers behind the screens log in this process; other tests read what they log."""
+    level = logger.log_level
+    logger.setLevel("CRITICAL")
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

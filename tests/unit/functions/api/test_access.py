@@ -5,6 +5,7 @@ import pytest
 from functions.api.access import ALLOWED, PUBLIC, Role, admitted, roles
 from functions.api.app import app
 from shared.domain.errors import Unauthorized
+from shared.observability import logger
 from tests.unit.functions.api.routes import CALLS
 from tests.unit.functions.api.town import MOON_TEACHER, STRANGER, Town
 
@@ -43,6 +44,7 @@ def test_a_token_without_a_district_is_nobody():
 
 
 def test_a_refused_attempt_is_logged_with_who_and_where(town: Town, caplog: pytest.LogCaptureFixture):
+    caplog.set_level("WARNING", logger.name)
     town.ask(STRANGER, f"GET /v1/cases/{town.case()}")
 
     said = vars(caplog.records[-1])
