@@ -209,9 +209,9 @@ def police_secret(cloud: LocalCloud) -> bytes:
 
 def _print_logins(console: Console, voice: Voice, cloud: LocalCloud) -> None:
     console.print()
-    table = Table(title=voice("logins"), title_justify="left")
-    table.add_column(voice("url"))
-    table.add_column(cloud.api_url)
+    for page in ("console", "phone", "wall", "v1/openapi.json"):
+        console.print(f"{cloud.api_url}/{page}", soft_wrap=True)
+    table = Table(title=voice("logins"), title_justify="left", show_header=False)
     for username, password in sorted(cloud.passwords.items()):
         table.add_row(username, password)
     console.print(table)
