@@ -6,7 +6,6 @@ scenario's rules. What the clock, the positions and the neighbour's door said is
 
 import json
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -111,11 +110,6 @@ class Stage:
         self._offers: dict[tuple[str, str], str] = {}
         self._outing_over = False
         self._seen_seq = 0
-        self._ended = threading.Event()  # set by `end`, from a signal handler say
-
-    def end(self) -> None:
-        """Stop at the next step."""
-        self._ended.set()
 
     def perform(self) -> Record:
         """Play to the end of the scenario, or until the case is closed and its neighbours are out."""
@@ -123,7 +117,7 @@ class Stage:
         emissions = iter(self.play)
         upcoming = next(emissions, None)
         poll_at = started
-        while not self._ended.is_set():
+        while True:
             at_s = self._at_s()
             upcoming = self._publish_until(at_s, emissions, upcoming)
             if time.monotonic() >= poll_at:
@@ -133,7 +127,7 @@ class Stage:
             if upcoming is None or self._is_over():
                 break
             due_s = (upcoming.at_s - self._at_s()) / self._speed
-            self._ended.wait(max(0.0, min(due_s, poll_at - time.monotonic())))
+            time.sleep(max(0.0, min(due_s, poll_at - time.monotonic())))
         self._finish()
         self.record.wall_s = time.monotonic() - started
         return self.record

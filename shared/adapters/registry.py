@@ -7,6 +7,7 @@ facility), in one transaction, so that each question is one read.
 
 import random
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -33,13 +34,8 @@ _FIRST_WAIT_S = 0.05
 _CODECS: dict[type, TypeAdapter[Any]] = {}
 
 
-class DynamoRegistry:
-    """The registry in DynamoDB."""
-
-    def __init__(self, tenant_id: str, table_name: str, dynamodb: Any) -> None:
-        self._tenant_id = tenant_id
-        self._table = table_name
-        self._dynamodb = dynamodb
+class _Reading(ABC):
+    """What is asked of either store, in terms of one record and of all of a kind."""
 
     def tenant(self) -> Tenant:
         return self._get(Tenant, ("tenant", "-"), "tenant-not-found")
@@ -70,6 +66,21 @@ class DynamoRegistry:
 
     def agreements(self) -> Sequence[Agreement]:
         return self._all(Agreement, "agreement")
+
+    @abstractmethod
+    def _get(self, kind: type[T], key: Key, code: str) -> T: ...
+
+    @abstractmethod
+    def _all(self, kind: type[T], partition: str) -> list[T]: ...
+
+
+class DynamoRegistry(_Reading):
+    """The registry in DynamoDB."""
+
+    def __init__(self, tenant_id: str, table_name: str, dynamodb: Any) -> None:
+        self._tenant_id = tenant_id
+        self._table = table_name
+        self._dynamodb = dynamodb
 
     def put(self, *records: Record) -> None:
         latest = _latest(self._tenant_id, records)
@@ -164,42 +175,12 @@ class DynamoRegistry:
             raise Conflict("beacon-taken") from error
 
 
-class MemoryRegistry:
+class MemoryRegistry(_Reading):
     """The registry's twin in memory."""
 
     def __init__(self, tenant_id: str, world: MemoryCloud) -> None:
         self._tenant_id = tenant_id
         self._records: dict[tuple[str, str, str], Record] = world.table("registry")
-
-    def tenant(self) -> Tenant:
-        return self._get(Tenant, ("tenant", "-"), "tenant-not-found")
-
-    def facility(self, facility_id: str) -> Facility:
-        return self._get(Facility, ("facility", facility_id), "facility-not-found")
-
-    def scanners(self) -> Sequence[Scanner]:
-        return self._all(Scanner, "scanner")
-
-    def cameras(self) -> Sequence[Camera]:
-        return self._all(Camera, "camera")
-
-    def children(self, facility_id: str) -> Sequence[Child]:
-        return self._all(Child, f"facility#{facility_id}#child")
-
-    def child(self, child_id: str) -> Child:
-        return self._get(Child, ("child", child_id), "child-not-found")
-
-    def child_of_beacon(self, beacon_id: str) -> Child:
-        return self._get(Child, ("beacon", beacon_id), "beacon-not-found")
-
-    def phone(self, phone_id: str) -> Phone:
-        return self._get(Phone, ("phone", phone_id), "phone-not-found")
-
-    def phones(self, facility_id: str) -> Sequence[Phone]:
-        return self._all(Phone, f"facility#{facility_id}#phone")
-
-    def agreements(self) -> Sequence[Agreement]:
-        return self._all(Agreement, "agreement")
 
     def put(self, *records: Record) -> None:
         for own_key, record in _latest(self._tenant_id, records).items():
