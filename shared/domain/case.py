@@ -134,6 +134,7 @@ class Case:
     handover: version of the newest hand-over the police received, 0 for none; handover_tried: the
     one on its way; handover_covers: digest of what that one says.
     marks: the newest word on each camera.
+    pauses: stretches (from, to) an exercise stood still for something real; to None while it does.
     """
 
     case_id: str
@@ -162,11 +163,17 @@ class Case:
     handover_tried: int = 0
     handover_covers: str = ""
     marks: Mapping[str, Mark] = field(default_factory=dict)
+    pauses: tuple[tuple[datetime, datetime | None], ...] = ()
 
     @property
     def is_open(self) -> bool:
         """Whether somebody is still missing, or not yet back with a guardian."""
         return self.state is not CaseState.CLOSED
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether this exercise stands still because something real happens."""
+        return bool(self.pauses) and self.pauses[-1][1] is None
 
 
 Change = tuple[Case, tuple[Entry, ...]]
@@ -357,13 +364,75 @@ def close(case: Case, reason: CloseReason, note_text: str, by: Actor, at: dateti
 
 
 def merge(case: Case, into: Case, by: Actor, at: datetime) -> Change:
-    """Close `case` because `into` is the same event. Conflict for itself, or for a closed or foreign one."""
-    if into.case_id == case.case_id or into.tenant_id != case.tenant_id or not into.is_open:
+    """Close `case` because `into` is the same event; again is no change.
+
+    Conflict for itself, for a closed or foreign one, and for an exercise into something real or back.
+    """
+    same = into.case_id == case.case_id or into.tenant_id != case.tenant_id or into.status is not case.status
+    if same or not into.is_open:
         raise Conflict("case-cannot-merge")
+    if case.close_reason is CloseReason.MERGED:
+        return case, ()
     after = replace(
         _stamped(_opened(case), "T14", at), state=CaseState.CLOSED, close_reason=CloseReason.MERGED
     )
     return _record(after, "closed", by, at, {"reason": CloseReason.MERGED.value, "into": into.case_id})
+
+
+def absorb(case: Case, other: Case, by: Actor, at: datetime) -> Change:
+    """`other` was merged into this case: a line, once, so that its timeline is found from here."""
+    step = f"absorbed:{other.case_id}"
+    if step in _opened(case).steps:
+        return case, ()
+    return _record(done(case, step), "absorbed", by, at, {"case_id": other.case_id})
+
+
+def describe(case: Case, outfit: Mapping[str, str], by: Actor, at: datetime) -> Change:
+    """Somebody says how the missing person is dressed now; the colours stay out of the timeline."""
+    worn = tuple(sorted(outfit.items()))
+    if worn == _opened(case).subject.outfit:
+        return case, ()
+    after = replace(case, subject=replace(case.subject, outfit=worn))
+    return _record(after, "described", by, at, {"pieces": len(worn)})
+
+
+def separated(case: Case, separated_at: datetime, by: Actor, at: datetime) -> Change:
+    """The observer of an exercise says when the child left (T0); once said it stays.
+
+    Conflict for a real case, where nobody knows, and for a time after the report.
+    """
+    if case.status is not Status.EXERCISE:
+        raise Conflict("case-not-exercise")
+    if separated_at > case.clock["T4"]:
+        raise Conflict("separated-after-report")
+    if "T0" in case.clock:
+        return case, ()
+    return _record(_stamped(case, "T0", separated_at), "separated", by, at, {})
+
+
+def pause(case: Case, reason: str, by: Actor, at: datetime) -> Change:
+    """An exercise stands still; nobody is told anything of it until it goes on. Again is no change."""
+    if case.status is not Status.EXERCISE:
+        raise Conflict("case-not-exercise")
+    if case.is_paused or not case.is_open:
+        return case, ()
+    after = replace(case, pauses=(*case.pauses, (at, None)))
+    return _record(after, "paused", by, at, {"reason": reason})
+
+
+def resume(case: Case, by: Actor, at: datetime) -> Change:
+    """An exercise goes on where it stood; the clock leaves the pause out. Again is no change."""
+    if not case.is_paused or not case.is_open:
+        return case, ()
+    since = case.pauses[-1][0]
+    after = replace(case, pauses=(*case.pauses[:-1], (since, at)))
+    return _record(after, "resumed", by, at, {"after_s": round((at - since).total_seconds())})
+
+
+def paused_s(case: Case, start: datetime, end: datetime) -> float:
+    """Seconds of `start`…`end` in which the case stood still."""
+    stretches = ((max(start, since), min(end, until or end)) for since, until in case.pauses)
+    return sum(max(0.0, (b - a).total_seconds()) for a, b in stretches)
 
 
 def reopen(case: Case, by: Actor, at: datetime) -> Change:

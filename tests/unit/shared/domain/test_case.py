@@ -18,6 +18,7 @@ from shared.domain.case import (
     broken_at,
 )
 from shared.domain.errors import Conflict
+from shared.domain.places import Status
 from tests.casework import at, evidence, opened, opening, who
 
 
@@ -320,3 +321,49 @@ def test_at_2_8_an_edited_timeline_shows_the_line(
     case, entries = after(acknowledge, secured, closed)
 
     assert broken_at(case, tamper(list(entries))) == line
+
+
+def test_at_2_8_an_exercise_never_merges_with_something_real() -> None:
+    drill = opened(case_id="case-2", status=Status.EXERCISE)
+    for one, other in ((drill, opened()), (opened(), drill)):
+        with pytest.raises(Conflict, match="case-cannot-merge"):
+            cases.merge(one, other, who(), at(50))
+
+
+def test_at_2_8_merging_again_changes_nothing() -> None:
+    into = opened(case_id="case-2")
+    merged, _ = cases.merge(opened(), into, who(), at(50))
+    absorbed, _ = cases.absorb(into, merged, who(), at(50))
+
+    assert cases.merge(merged, into, who(), at(51)) == (merged, ())
+    assert cases.absorb(absorbed, merged, who(), at(51)) == (absorbed, ())
+
+
+def test_the_colours_of_clothes_stay_out_of_the_timeline() -> None:
+    case, entries = cases.describe(opened(), {"top": "green"}, who(), at(9))
+
+    assert (case.subject.outfit, "green" in str(entries)) == ((("top", "green"),), False)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda c: cases.pause(c, "real-case", who(), at(9)),
+        lambda c: cases.separated(c, at(-60), who(), at(9)),
+    ],
+)
+def test_only_an_exercise_is_paused_or_knows_when_the_child_left(act: Callable[[Case], Change]) -> None:
+    with pytest.raises(Conflict, match="case-not-exercise"):
+        act(opened())
+
+
+def test_at_10_3_a_paused_exercise_goes_on_and_knows_how_long_it_stood_still() -> None:
+    case, _ = cases.pause(opened(status=Status.EXERCISE), "real-case", who(), at(100))
+    case, _ = cases.resume(case, who(), at(160))
+    case, _ = cases.pause(case, "supervisor", who(), at(200))
+
+    assert (case.is_paused, cases.paused_s(case, at(90), at(150)), cases.paused_s(case, at(0), at(210))) == (
+        True,
+        50,
+        70,
+    )
