@@ -37,6 +37,8 @@ def decide(at: Situation) -> Next:
         return Next.CLOSE
     if at.turns >= MAX_TURNS:
         return Next.RENEW
+    if case.is_paused:  # an exercise behind something real: shares may end, and nobody is told anything
+        return Next.END_SHARES if ended(at.shares, case, at.now) else Next.AWAIT_NEWS
     asked = (
         (Next.TELL, _retell(at)),
         (Next.ESCALATE, bool(escalation.due(case, at.tenant.policy, at.now))),

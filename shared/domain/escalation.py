@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.domain.case import Case
+from shared.domain.case import Case, paused_s
 from shared.domain.errors import Rejected
 from shared.domain.places import Policy
 
@@ -92,10 +92,10 @@ def validated(policy: Policy) -> Policy:
 
 
 def _pending(case: Case, policy: Policy) -> list[tuple[Step, datetime]]:
-    if not case.is_open or "T12" in case.clock:
+    if not case.is_open or case.is_paused or "T12" in case.clock:
         return []
     pending = [
-        (rule.step, case.clock[rule.since] + timedelta(seconds=rule.after_s(policy)))
+        (rule.step, case.clock[rule.since] + timedelta(seconds=rule.after_s(policy) + _stood_s(case, rule)))
         for rule in _RULES
         if rule.step.code not in case.steps and rule.while_(case)
     ]
@@ -103,3 +103,9 @@ def _pending(case: Case, policy: Policy) -> list[tuple[Step, datetime]]:
         pending = [(step, at) for step, at in pending if step is not DUTY_OFFICER]
         pending.append((DUTY_OFFICER, case.clock["T4"]))
     return pending
+
+
+def _stood_s(case: Case, rule: _Rule) -> float:
+    """How long an exercise stood still since the rule's clock began; nobody is late by that."""
+    since = case.clock[rule.since]
+    return paused_s(case, since, max([since, *(until for _, until in case.pauses if until)]))

@@ -122,3 +122,13 @@ def test_on_a_clock_that_runs_faster_a_calm_wait_covers_more_of_it() -> None:
     hurried = replace(situation(OWNED, 1), calm=timedelta(seconds=200))
 
     assert decide(hurried) is Next.AWAIT_NEWS_BRIEFLY
+
+
+@pytest.mark.parametrize("case", [NEW, BORDER, DISCLOSED])
+def test_at_10_3_nothing_is_done_about_an_exercise_that_stands_still(case: Case) -> None:
+    exercise = replace(case, status=Status.EXERCISE)
+    paused, _ = cases.pause(exercise, "real-case", who(), at(1))
+
+    before, after = decide(situation(exercise, 900)), decide(situation(paused, 900))
+
+    assert (before is Next.AWAIT_NEWS, after) == (False, Next.AWAIT_NEWS)

@@ -8,7 +8,7 @@ from shared.domain import case as cases
 from shared.domain.case import Case
 from shared.domain.errors import Rejected
 from shared.domain.escalation import due, next_due, validated
-from shared.domain.places import Policy
+from shared.domain.places import Policy, Status
 from tests.casework import at, opened, who
 
 POLICY = Policy()
@@ -89,3 +89,20 @@ def test_a_policy_that_makes_no_sense_is_rejected(policy: Policy) -> None:
 
 def test_the_default_policy_makes_sense() -> None:
     assert validated(POLICY) is POLICY
+
+
+def test_at_10_3_nobody_is_called_for_an_exercise_that_stands_still() -> None:
+    paused, _ = cases.pause(opened(status=Status.EXERCISE), "real-case", who(), at(10))
+
+    assert (due(paused, POLICY, at(600)), next_due(paused, POLICY)) == ((), None)
+
+
+def test_at_10_3_a_resumed_exercise_is_late_by_what_it_ran_and_not_by_what_it_stood() -> None:
+    case, _ = cases.pause(opened(status=Status.EXERCISE), "real-case", who(), at(10))
+    case, _ = cases.resume(case, who(), at(310))
+
+    assert [next_due(case, POLICY), due(case, POLICY, at(319)), len(due(case, POLICY, at(320)))] == [
+        at(320),
+        (),
+        1,
+    ]

@@ -9,7 +9,7 @@ import pytest
 from shared.domain import case as cases
 from shared.domain.case import Case, CloseReason
 from shared.domain.places import Status
-from shared.domain.report import case_report, group_of, kpi, spread
+from shared.domain.report import case_report, group_of, kpi, phases_s, spread
 from tests.casework import at, opened, opening, who
 
 
@@ -46,7 +46,8 @@ def test_a_report_says_whether_the_chain_holds() -> None:
         (clocked(), "real"),
         (clocked(reason=CloseReason.FALSE_ALARM), "false-alarm"),
         (clocked(reason=CloseReason.BAG_ONLY), "false-alarm"),
-        (clocked(reason=CloseReason.MERGED), "false-alarm"),
+        (clocked(reason=CloseReason.MERGED), "merged"),
+        (clocked(Status.EXERCISE, CloseReason.MERGED), "merged"),
         (clocked(Status.EXERCISE, CloseReason.FOUND), "drill"),
         (clocked(Status.EXERCISE, CloseReason.FALSE_ALARM), "drill"),
         (clocked(Status.TEST), "test"),
@@ -68,6 +69,20 @@ def test_who_was_never_secured_is_counted() -> None:
     real, drill, _ = kpi([clocked(T12=1), clocked(), clocked(Status.EXERCISE)])
 
     assert (real.not_secured, drill.not_secured) == (1, 1)
+
+
+def test_a_search_that_goes_on_is_not_yet_one_that_failed() -> None:
+    given_up, _ = cases.close(clocked(), CloseReason.INCOMPLETE, "기록 부족", who(), at(900))
+
+    real, _, _ = kpi([clocked(), given_up])
+
+    assert (real.n, real.not_secured, real.still_open) == (2, 2, 1)
+
+
+def test_at_10_3_the_clock_leaves_out_how_long_an_exercise_stood_still() -> None:
+    case = replace(clocked(Status.EXERCISE, T5=10, T12=600), pauses=((at(100), at(400)),))
+
+    assert phases_s(case) == {"T12-T4": 300, "T5-T4": 10}
 
 
 @pytest.mark.parametrize(
