@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from shared.domain.case import Case, Entry
+from shared.domain.channels import Alert
 from shared.domain.geo import Area, LatLon
 from shared.domain.outing import Outing
-from shared.domain.places import Agreement, Camera, Child, Facility, Phone, Scanner, Tenant
+from shared.domain.places import Agreement, Camera, Child, Contact, Facility, Phone, Scanner, Tenant
 from shared.domain.position import Fix
 from shared.domain.proximity import PhoneTrack as PhoneTrack  # noqa: PLC0414  part of this vocabulary
 from shared.domain.sharing import Share
@@ -42,10 +43,12 @@ class Registry(Protocol):
     def child_of_beacon(self, beacon_id: str) -> Child: ...
     def phone(self, phone_id: str) -> Phone: ...
     def phones(self, facility_id: str) -> Sequence[Phone]: ...
+    def contact(self, contact_id: str) -> Contact: ...
+    def contacts(self) -> Sequence[Contact]: ...
     def agreements(self) -> Sequence[Agreement]: ...
     def put(
         self,
-        *records: Tenant | Facility | Scanner | Camera | Child | Phone | Agreement,
+        *records: Tenant | Facility | Scanner | Camera | Child | Phone | Contact | Agreement,
     ) -> None:
         """Store or replace records of this tenant. ValueError for a tenant record of another."""
         ...
@@ -198,7 +201,8 @@ class Workflow(Protocol):
 class Message:
     """Something to tell one subject. No personal field: an opaque id, fetched after sign-in.
 
-    kind: "push", "operators", "police", …; to: endpoint, topic or address; key: idempotency key.
+    kind: whom it is for ("push", "operators", "duty", "police", "guardian"); via: the channel's name;
+    to: endpoint, topic, address, or the id of a contact; key: idempotency key.
     """
 
     kind: str
@@ -206,11 +210,16 @@ class Message:
     key: str
     status: str
     body: Mapping[str, Any]
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of a message. outcome: "sent", "failed" or "endpoint-gone"; receipt: the channel's id."""
+    """What became of a message. receipt: the channel's id of it.
+
+    outcome: "sent"; "failed": this one was refused; "down": the channel does not work just now;
+    "endpoint-gone": this address never will; "withheld": it may not or cannot go this way.
+    """
 
     key: str
     kind: str
@@ -223,6 +232,23 @@ class Channel(Protocol):
     """One way to tell somebody. Never raises for a dead receiver: it returns what became of it."""
 
     def send(self, message: Message) -> Delivery: ...
+
+
+class Alerts(Protocol):
+    """What each person was told about a tenant's cases, with delivery and read receipts."""
+
+    def save(self, alerts: Sequence[Alert]) -> None:
+        """Store or replace what was tried; a read receipt that came meanwhile stays."""
+        ...
+
+    def of_case(self, case_id: str) -> Sequence[Alert]: ...
+    def get(self, alert_id: str) -> Alert:
+        """NotFound when there is none."""
+        ...
+
+    def read(self, alert_id: str, by: str, at: datetime) -> Alert:
+        """Somebody opened it; only the first reading counts. NotFound when there is none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,4 +348,8 @@ class Devices(Protocol):
 
     def endpoint(self, phone_id: str, push_token: str) -> str:
         """The endpoint of this phone and token, enabled; made when there is none."""
+        ...
+
+    def push_key(self) -> str:
+        """The public key a browser subscribes to this tenant's web push with (RFC 8292), base64url."""
         ...

@@ -17,9 +17,9 @@ from shared.adapters import tenants
 from shared.adapters.memory import MemoryCloud
 from shared.adapters.tables import to_item
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.places import Agreement, Camera, Child, Facility, Phone, Scanner, Tenant
+from shared.domain.places import Agreement, Camera, Child, Contact, Facility, Phone, Scanner, Tenant
 
-Record = Tenant | Facility | Scanner | Camera | Child | Phone | Agreement
+Record = Tenant | Facility | Scanner | Camera | Child | Phone | Contact | Agreement
 Key = tuple[str, str]
 """(partition key after the tenant, sort key)"""
 
@@ -63,6 +63,12 @@ class _Reading(ABC):
 
     def phones(self, facility_id: str) -> Sequence[Phone]:
         return self._all(Phone, f"facility#{facility_id}#phone")
+
+    def contact(self, contact_id: str) -> Contact:
+        return self._get(Contact, ("contact", contact_id), "contact-not-found")
+
+    def contacts(self) -> Sequence[Contact]:
+        return self._all(Contact, "contact")
 
     def agreements(self) -> Sequence[Agreement]:
         return self._all(Agreement, "agreement")
@@ -219,6 +225,8 @@ def _keys(record: Record) -> tuple[Key, ...]:
             keys = (("camera", record.camera_id),)
         case Agreement():
             keys = (("agreement", record.neighbour_id),)
+        case Contact():
+            keys = (("contact", record.contact_id),)
         case Phone():
             keys = ("phone", record.phone_id), (f"facility#{record.facility_id}#phone", record.phone_id)
         case Child():

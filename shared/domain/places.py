@@ -1,7 +1,8 @@
 """Who and where: what a municipality registers before anything happens."""
 
+import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from shared.domain.geo import Area, LatLon
@@ -13,6 +14,15 @@ class Status(StrEnum):
     ACTUAL = "Actual"
     EXERCISE = "Exercise"
     TEST = "Test"
+
+
+class SubjectClass(StrEnum):
+    """Who somebody is before the law (실종아동법 2) and on foot; a citizen is one who calls for help."""
+
+    CHILD = "child"
+    DISABILITY = "disability"
+    DEMENTIA = "dementia"
+    CITIZEN = "citizen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,14 @@ class Policy:
     duty_officer_s: float = 60.0
     police_prompt_s: float = 60.0
     police_hard_stop_s: float = 600.0
+    police_ack_s: float = 120.0
+    """The police have not acknowledged this long after they were told: the operator is prompted to call."""
+    channels: tuple[str, ...] = ("push", "web-push", "sms", "voice", "email")
+    """Ways to tell a person, in the order they are tried (`channels.py`)."""
+    guardian_call_s: float = 180.0
+    """The director has phoned the guardian by then, or the operator is told."""
+    guardian_app_s: float = 300.0
+    """The guardian's app says it by then, if nobody told the guardian in person before."""
     grant_s: float = 7200.0
     """A neighbour's grant lasts this long at the most; it ends with the case."""
     keep_last_known: bool = False
@@ -102,7 +120,8 @@ class Consent:
 class Child:
     """A child and the beacon in its bag. consent None: never collected.
 
-    guardian: push endpoint of the guardian's app; empty: the facility tells the guardian by voice.
+    subject_class: a person with a disability or dementia, or a citizen whose own phone is the beacon, is
+    registered alike. guardian: push endpoint of the guardian's app; empty: the facility tells the guardian by voice.
     """
 
     child_id: str
@@ -114,11 +133,16 @@ class Child:
     sex: str = ""
     consent: Consent | None = None
     guardian: str = ""
+    subject_class: SubjectClass = SubjectClass.CHILD
 
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A teacher's phone: a moving scanner. push_token: opaque, from the push provider; endpoint: SNS ARN."""
+    """A teacher's phone: a moving scanner. platform: "android", "ios" or "web".
+
+    push_token: opaque, from the push provider. endpoint: what a message goes to: SNS ARN, or for "web" the
+    browser's subscription as JSON. contact_id: the `Contact` that is tried when the app cannot be reached.
+    """
 
     phone_id: str
     facility_id: str
@@ -126,14 +150,58 @@ class Phone:
     platform: str = ""
     push_token: str = ""
     endpoint: str = ""
+    contact_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """How somebody without our app is reached. Only channels read mobile and email, when they send.
+
+    duty: "operator", "second-operator" or "duty-officer" for whom an escalation calls; empty for others.
+    mobile: E.164 (+8210…).
+    """
+
+    contact_id: str
+    duty: str
+    mobile: str = field(default="", repr=False)
+    email: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A district's signature on an agreement. by: account or office. terms: digest of what was signed."""
+
+    tenant_id: str
+    by: str
+    at: datetime
+    terms: str
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Two tenants' standing permission to offer each other cases. fields: what a grant may show."""
+    """Two tenants' standing permission that the first offers the second its cases.
+
+    fields: what a grant may show. It holds while both have signed these very terms, until it expires.
+    """
 
     tenant_id: str
     neighbour_id: str
     neighbour_boundary: Area
     fields: tuple[str, ...]
     until: datetime
+    signatures: tuple[Signature, ...] = ()
+
+    @property
+    def terms(self) -> str:
+        """SHA-256 hex of what is signed: the parties, the fields and the expiry. The border is no term."""
+        what = [self.tenant_id, self.neighbour_id, *sorted(self.fields), self.until.astimezone(UTC).isoformat()]
+        return hashlib.sha256("\n".join(what).encode()).hexdigest()
+
+    @property
+    def signed_by(self) -> frozenset[str]:
+        """Who signed these terms; a signature on other terms does not count."""
+        return frozenset(s.tenant_id for s in self.signatures if s.terms == self.terms)
+
+    def in_force(self, now: datetime) -> bool:
+        """Whether both have signed and it has not expired."""
+        return self.signed_by >= {self.tenant_id, self.neighbour_id} and now < self.until
