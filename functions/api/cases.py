@@ -13,7 +13,7 @@ from shared.adapters.cases import change as change_case
 from shared.adapters.clock import from_epoch_ms
 from shared.adapters.wiring import Adapters
 from shared.domain import case as rules
-from shared.domain.case import Case, CloseReason, Evidence, Kind, Look, Mark, Subject, SubjectClass
+from shared.domain.case import Case, CloseReason, Evidence, Kind, Look, Mark, Subject
 from shared.domain.errors import Conflict, Forbidden, NotFound, Rejected
 from shared.domain.geo import LatLon, distance_m
 from shared.domain.outing import Member, Outing
@@ -225,7 +225,8 @@ def told_position(on: Adapters, case: Case, now: datetime) -> http.OnePosition:
     told = {kind: http.EvidenceTold.of(found, now) for kind, found in last.items()}
     if fix is None:
         return http.OnePosition(now=now, position=None, evidence=told)
-    reached = None if ring is None else http.ReachTold.of(ring, case.subject.age_y)
+    mps = speed_mps(case.subject.age_y, case.subject.subject_class)
+    reached = None if ring is None else http.ReachTold.of(ring, mps)
     where = http.PositionTold.of(fix, from_epoch_ms(fix.at_ms), now, reached)
     return http.OnePosition(now=now, position=where, evidence=told)
 
@@ -246,13 +247,15 @@ def told_cameras(owner: Adapters, case: Case, desk: Desk) -> http.RankedCameras:
     start = newest(known(case, fix))
     if start is None:
         return http.RankedCameras(cameras=[], marked=marked)
-    far_m = speed_mps(case.subject.age_y) * ((now - start.at).total_seconds() + AHEAD_S[-1]) + start.radius_m
+    mps = speed_mps(case.subject.age_y, case.subject.subject_class)
+    far_m = mps * ((now - start.at).total_seconds() + AHEAD_S[-1]) + start.radius_m
     near = [c for c in desk.on.registry.cameras() if distance_m(c.at, start.where) <= far_m + c.range_m]
     ranked = rank_cameras(
         near,
         start,
         now=now,
         age_y=case.subject.age_y,
+        subject_class=case.subject.subject_class,
         marks={key: mark for key, mark in marks.items() if not _own(mark, desk)},
         silent=_silent(desk.on, start, fix, far_m, now),
     )
@@ -314,7 +317,7 @@ def _opened(desk: Desk, child: Child, body: http.CaseAsked) -> tuple[Case, bool]
         subject=Subject(
             subject_id=child.child_id,
             beacon_id=child.beacon_id,
-            subject_class=SubjectClass.CHILD,
+            subject_class=child.subject_class,
             age_y=child.age_y,
             outfit=member.outfit if member else (),
         ),

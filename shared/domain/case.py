@@ -15,6 +15,7 @@ from typing import Any
 from shared.domain.errors import Conflict
 from shared.domain.geo import LatLon
 from shared.domain.places import Status
+from shared.domain.places import SubjectClass as SubjectClass  # noqa: PLC0414  part of this vocabulary
 
 CHAIN_START = ""  # what the first entry of a case is chained to
 
@@ -36,13 +37,6 @@ class CloseReason(StrEnum):
     BAG_ONLY = "bag-only"
     MERGED = "merged"
     INCOMPLETE = "incomplete"
-
-
-class SubjectClass(StrEnum):
-    CHILD = "child"
-    DISABILITY = "disability"
-    DEMENTIA = "dementia"
-    CITIZEN = "citizen"
 
 
 class Kind(StrEnum):

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from shared.domain.case import Evidence, Look, Mark
 from shared.domain.geo import Plane, bearing_deg, distance_m
-from shared.domain.places import Camera, Scanner
+from shared.domain.places import Camera, Scanner, SubjectClass
 from shared.domain.reach import speed_mps
 
 AHEAD_S = tuple(range(0, 61, 10))  # the moments a camera is opened for, seconds from now
@@ -62,6 +62,7 @@ def rank_cameras(
     *,
     now: datetime,
     age_y: int,
+    subject_class: SubjectClass = SubjectClass.CHILD,
     heading_deg: float | None = None,
     marks: Mapping[str, Mark] | None = None,
     silent: Sequence[Scanner] = (),
@@ -74,7 +75,8 @@ def rank_cameras(
     just now the child is less likely to be. silent: scanners alive that have not heard the beacon since.
     """
     plane = Plane(found.where)
-    cloud = _cloud(found, plane, now=now, age_y=age_y, heading_deg=heading_deg, silent=silent)
+    mps = speed_mps(age_y, subject_class)
+    cloud = _cloud(found, plane, now=now, mps=mps, heading_deg=heading_deg, silent=silent)
     weights = cloud.weights
     sees = {camera.camera_id: _seen(camera, plane, cloud) for camera in cameras}
     watched = {key for key, mark in (marks or {}).items() if mark.look is Look.WATCHING}
@@ -101,7 +103,7 @@ def _cloud(
     plane: Plane,
     *,
     now: datetime,
-    age_y: int,
+    mps: float,
     heading_deg: float | None,
     silent: Sequence[Scanner],
 ) -> _Cloud:
@@ -109,7 +111,7 @@ def _cloud(
     age_s = max(0.0, (now - found.at).total_seconds())
     deaf = [plane.to_xy(scanner.at) for scanner in silent]
     # 95 % within what was walked + the evidence's own 95 % radius; a Rayleigh law in between.
-    spread_m = [math.hypot(speed_mps(age_y) * (age_s + s), found.radius_m) / 2.448 for s in AHEAD_S]
+    spread_m = [math.hypot(mps * (age_s + s), found.radius_m) / 2.448 for s in AHEAD_S]
     weights: list[float] = []
     cells: dict[tuple[int, int], list[tuple[int, int, float, float]]] = {}
     for k in range(_DIRECTIONS):

@@ -17,7 +17,7 @@ from shared.domain.geo import Area, Ellipse
 from shared.domain.outing import Answer
 from shared.domain.places import Agreement, Camera, Child, Facility, Scanner, Status, Tenant
 from shared.domain.position import Fix
-from shared.domain.reach import Reach, speed_mps
+from shared.domain.reach import Reach
 from shared.domain.search import RankedCamera
 from shared.domain.sharing import Share, ShareState, View
 from shared.ports import Access
@@ -685,12 +685,12 @@ class ReachTold(Told):
     speed_mps: float
 
     @classmethod
-    def of(cls, reach: Reach, age_y: int) -> "ReachTold":
+    def of(cls, reach: Reach, speed_mps: float) -> "ReachTold":
         return cls(
             lat=reach.center.lat_deg,
             lon=reach.center.lon_deg,
             radius_m=round(reach.radius_m, 1),
-            speed_mps=speed_mps(age_y),
+            speed_mps=speed_mps,
         )
 
 
