@@ -121,7 +121,8 @@ class Child:
     """A child and the beacon in its bag. consent None: never collected.
 
     subject_class: a person with a disability or dementia, or a citizen whose own phone is the beacon, is
-    registered alike. guardian: push endpoint of the guardian's app; empty: the facility tells the guardian by voice.
+    registered alike. guardian: push endpoint of the guardian's app; empty: the facility tells the
+    guardian by voice.
     """
 
     child_id: str
@@ -194,7 +195,12 @@ class Agreement:
     @property
     def terms(self) -> str:
         """SHA-256 hex of what is signed: the parties, the fields and the expiry. The border is no term."""
-        what = [self.tenant_id, self.neighbour_id, *sorted(self.fields), self.until.astimezone(UTC).isoformat()]
+        what = [
+            self.tenant_id,
+            self.neighbour_id,
+            *sorted(self.fields),
+            self.until.astimezone(UTC).isoformat(),
+        ]
         return hashlib.sha256("\n".join(what).encode()).hexdigest()
 
     @property

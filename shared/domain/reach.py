@@ -17,6 +17,8 @@ straight line; the one well-documented 2-year-old made 0.39 m/s (FIELD finding 2
 """
 GROWN_SPEED_MPS = 1.9
 DEMENTIA_SPEED_MPS = 1.3
+CITIZEN_SPEED_MPS = 2.5
+"""Somebody who calls for help may run; nobody is taken to be in a car. A target as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,11 @@ class Reach:
 
 
 def speed_mps(age_y: int, subject_class: SubjectClass = SubjectClass.CHILD) -> float:
-    """The 95 % speed of a class of people, metres a second as the crow flies."""
+    """The 95 % speed of a class of people, metres a second as the crow flies. A disability goes by age."""
     if subject_class is SubjectClass.DEMENTIA:
         return DEMENTIA_SPEED_MPS
+    if subject_class is SubjectClass.CITIZEN:
+        return CITIZEN_SPEED_MPS
     return next((mps for below, mps in AGE_SPEED_MPS if age_y < below), GROWN_SPEED_MPS)
 
 
@@ -56,11 +60,11 @@ def reach(
 
 
 def touched(ring: Reach, agreements: Iterable[Agreement]) -> tuple[Agreement, ...]:
-    """Agreements in force whose neighbour's border the ring touches, nearest first."""
+    """Agreements in force, signed by both, whose neighbour's border the ring touches; nearest first."""
     near = [
         (distance_to_area_m(agreement.neighbour_boundary, ring.center), agreement)
         for agreement in agreements
-        if ring.at < agreement.until
+        if agreement.in_force(ring.at)
     ]
     reached = [(far_m, agreement) for far_m, agreement in near if far_m <= ring.radius_m]
     return tuple(agreement for _, agreement in sorted(reached, key=lambda each: each[0]))
