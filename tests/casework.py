@@ -17,7 +17,7 @@ from shared.domain.case import (
 )
 from shared.domain.geo import Area, LatLon, Plane
 from shared.domain.places import Agreement, Child, Consent, Facility, Phone, Policy, Status, Tenant
-from shared.domain.sharing import FIELDS
+from shared.domain.sharing import FIELDS, signed
 
 START = datetime(2026, 5, 12, 1, 0, tzinfo=UTC)  # ten in the morning in Seoul
 HOME = LatLon(37.478, 126.951)
@@ -57,6 +57,16 @@ def evidence(
 ) -> Evidence:
     """Evidence that many metres east of the daycare."""
     return Evidence(kind, at(at_s), near(x_m), radius_m, f"{kind.value}-source", confirmed)
+
+
+def agreed(
+    owner: str, neighbour: str, border: Area, fields: tuple[str, ...] = FIELDS, until: datetime | None = None
+) -> Agreement:
+    """An agreement that both have signed."""
+    agreement = Agreement(owner, neighbour, border, fields, until or START + timedelta(days=365))
+    for party in (owner, neighbour):
+        agreement = signed(agreement, party, "mayor", START - timedelta(days=30))
+    return agreement
 
 
 SUBJECT = Subject(
@@ -121,4 +131,4 @@ def people(
     )
     on(home).registry.put(Facility("daycare", "가람어린이집", HOME), child, *phones)
     for n, other in enumerate(others, 1):
-        on(home).registry.put(Agreement(home, other, strip(n), FIELDS, START + timedelta(days=365)))
+        on(home).registry.put(agreed(home, other, strip(n)))

@@ -25,6 +25,7 @@ from shared.domain.places import (
     Scanner,
     Tenant,
 )
+from shared.domain.sharing import signed
 
 Floats = NDArray[np.float64]
 Record = Tenant | Facility | Scanner | Camera | Child | Phone | Agreement
@@ -260,7 +261,10 @@ class _Builder:
         for i, a in enumerate(tenants):
             for j, b in enumerate(tenants):
                 if i != j and len(set(rings[i]) & set(rings[j])) > 1:
-                    yield Agreement(a.tenant_id, b.tenant_id, b.boundary, GRANT_FIELDS, until)
+                    agreed = Agreement(a.tenant_id, b.tenant_id, b.boundary, GRANT_FIELDS, until)
+                    for party in (a, b):
+                        agreed = signed(agreed, party.tenant_id, "mayor", self.spec.since)
+                    yield agreed
 
     # --- streets and places ----------------------------------------------------------------
 

@@ -66,7 +66,7 @@ def unagreed(at: Situation) -> bool:
     if "T12" in at.case.clock or "no-agreement" in at.case.steps:
         return False
     ring = reach(at.case.last, at.now, at.case.subject.age_y, at.case.subject.subject_class)
-    known = [agreement.neighbour_boundary for agreement in at.agreements if at.now < agreement.until]
+    known = [agreement.neighbour_boundary for agreement in at.agreements if agreement.in_force(at.now)]
     return ring is not None and leaves(ring, at.tenant.boundary, known)
 
 
@@ -130,7 +130,7 @@ def _borders(at: Situation) -> list[datetime | None]:
     return [
         touches_at(at.case.last, agreement, subject.age_y, subject.subject_class)
         for agreement in at.agreements
-        if agreement.neighbour_id not in asked and at.now < agreement.until
+        if agreement.neighbour_id not in asked and agreement.in_force(at.now)
     ]
 
 

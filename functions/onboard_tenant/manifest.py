@@ -1,7 +1,7 @@
 """Taking a municipality in: every row is checked, the good ones are stored, the bad ones are named."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -57,7 +57,7 @@ class _Intake:
         for number, row in enumerate(rows, 1):
             try:
                 parsed = ROWS[section].model_validate(row)
-                record = parsed.record(self.manifest.tenant_id)
+                record = self._signed(parsed.record(self.manifest.tenant_id))
                 self._check(record)
                 if (own := _own_id(record)) in good:
                     raise Rejected("duplicate-id", first_row=good[own][0])
@@ -90,6 +90,17 @@ class _Intake:
                 self._free_beacon(record)
             case Facility() | Camera():
                 self._inside(record)
+
+    def _signed(self, record: Record) -> Record:
+        """An agreement keeps the signatures it was given before; on other terms they do not count."""
+        if not isinstance(record, Agreement):
+            return record
+        known = next(
+            (a for a in self.on.registry.agreements() if a.neighbour_id == record.neighbour_id), None
+        )
+        fresh = {each.tenant_id for each in record.signatures}
+        kept = [each for each in known.signatures if each.tenant_id not in fresh] if known else []
+        return replace(record, signatures=(*kept, *record.signatures))
 
     def _store(self, section: str, rows: list[tuple[int, Record]]) -> None:
         """Part by part; a part in which a beacon was taken already goes row by row, to name the row."""

@@ -66,6 +66,9 @@ def manifest(city: City, tenant: Tenant, police_url: str = "") -> dict[str, Any]
                 "neighbour_boundary": _ring(each.neighbour_boundary),
                 "fields": list(each.fields),
                 "until": each.until.isoformat(),
+                "signatures": [
+                    {"tenant_id": s.tenant_id, "by": s.by, "at": s.at.isoformat()} for s in each.signatures
+                ],
             }
             for each in agreements
         ],

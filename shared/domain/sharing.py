@@ -8,7 +8,7 @@ from enum import StrEnum
 from shared.domain.case import Case, Evidence, Kind
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.geo import Ellipse, LatLon
-from shared.domain.places import Agreement, Policy
+from shared.domain.places import Agreement, Policy, Signature
 
 POSITION = "position"
 TRACK = "track"
@@ -86,10 +86,30 @@ class View:
     child_id: str = ""
 
 
+def signed(agreement: Agreement, tenant_id: str, by: str, at: datetime) -> Agreement:
+    """The agreement with a party's signature on its present terms; again is no change.
+
+    NotFound for a tenant that is no party; Conflict when the agreement has ended.
+    """
+    if tenant_id not in (agreement.tenant_id, agreement.neighbour_id):
+        raise NotFound("agreement-not-found")
+    if tenant_id in agreement.signed_by:
+        return agreement
+    if agreement.until <= at:
+        raise Conflict("agreement-ended", neighbour_id=agreement.neighbour_id)
+    others = tuple(each for each in agreement.signatures if each.tenant_id != tenant_id)
+    return replace(agreement, signatures=(*others, Signature(tenant_id, by, at, agreement.terms)))
+
+
 def offer(case: Case, agreement: Agreement, policy: Policy, now: datetime) -> Share:
-    """The offer of a case to a neighbour. Conflict when the agreement has ended or the case is closed."""
+    """The offer of a case to a neighbour.
+
+    Conflict when the agreement has ended or lacks a signature, or the case is closed.
+    """
     if agreement.until <= now:
         raise Conflict("agreement-ended", neighbour_id=agreement.neighbour_id)
+    if not agreement.in_force(now):
+        raise Conflict("agreement-unsigned", neighbour_id=agreement.neighbour_id)
     if not case.is_open:
         raise Conflict("case-closed")
     return Share(

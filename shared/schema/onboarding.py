@@ -8,7 +8,7 @@
  "cameras": [{"camera_id", "name", "lat", "lon", "heading_deg", "field_of_view_deg", "range_m"}, …],
  "children": [{"child_id", "facility_id", "name", "bag_no", "beacon_id", "age_y", "sex", "consent"}, …],
  "phones": [{"phone_id", "facility_id", "teacher"}, …],
- "agreements": [{"neighbour_id", "neighbour_boundary", "fields", "until"}, …]}
+ "agreements": [{"neighbour_id", "neighbour_boundary", "fields", "until", "signatures"}, …]}
 ```
 Rows are read one by one, so that a bad one stops nothing but itself.
 """
@@ -19,7 +19,19 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.domain.geo import Area, LatLon
-from shared.domain.places import Agreement, Camera, Child, Consent, Facility, Phone, Policy, Scanner, Tenant
+from shared.domain.places import (
+    Agreement,
+    Camera,
+    Child,
+    Consent,
+    Facility,
+    Phone,
+    Policy,
+    Scanner,
+    SubjectClass,
+    Tenant,
+)
+from shared.domain.sharing import signed
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{1,30}$")]
 """A tenant's name in ids, keys and topics. No dash: what follows the first dash is the device's."""
@@ -66,6 +78,8 @@ class PolicyRow(Row):
     duty_officer_s: Seconds = _POLICY.duty_officer_s
     police_prompt_s: Seconds = _POLICY.police_prompt_s
     police_hard_stop_s: Seconds = _POLICY.police_hard_stop_s
+    guardian_call_s: Seconds = _POLICY.guardian_call_s
+    guardian_app_s: Seconds = _POLICY.guardian_app_s
     grant_s: Seconds = _POLICY.grant_s
     keep_last_known: bool = _POLICY.keep_last_known
 
@@ -130,6 +144,7 @@ class ChildRow(Row):
     beacon_id: Annotated[str, StringConstraints(pattern=r"^([0-9A-Za-z._:-]{1,64})?$")] = ""
     age_y: Annotated[int, Field(ge=0, le=120)]
     sex: Literal["", "female", "male"] = ""
+    subject_class: SubjectClass = SubjectClass.CHILD
     consent: ConsentRow | None = None
 
     def record(self, _: str) -> Child:
@@ -144,6 +159,7 @@ class ChildRow(Row):
             age_y=self.age_y,
             sex=self.sex,
             consent=consent,
+            subject_class=self.subject_class,
         )
 
 
@@ -156,17 +172,29 @@ class PhoneRow(Row):
         return Phone(self.phone_id, self.facility_id, self.teacher)
 
 
+class SignatureRow(Row):
+    """Who signed the paper for a district, and when. Signatures can be given over the API instead."""
+
+    tenant_id: Slug
+    by: Name
+    at: AwareDatetime
+
+
 class AgreementRow(Row):
-    """A neighbour to offer cases to, and what it may see of one."""
+    """A neighbour to offer cases to, and what it may see of one; it holds once both have signed."""
 
     neighbour_id: Slug
     neighbour_boundary: Ring
     fields: list[Literal["position", "track", "name", "photo", "timeline"]]
     until: AwareDatetime
+    signatures: Annotated[list[SignatureRow], Field(max_length=2)] = []
 
     def record(self, tenant_id: str) -> Agreement:
         boundary = _area(self.neighbour_boundary)
-        return Agreement(tenant_id, self.neighbour_id, boundary, tuple(self.fields), self.until)
+        agreed = Agreement(tenant_id, self.neighbour_id, boundary, tuple(self.fields), self.until)
+        for each in self.signatures:
+            agreed = signed(agreed, each.tenant_id, each.by, each.at)
+        return agreed
 
 
 AnyRow = TenantRow | FacilityRow | ScannerRow | CameraRow | ChildRow | PhoneRow | AgreementRow

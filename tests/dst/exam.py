@@ -24,8 +24,9 @@ from shared.adapters.watch_list import topic
 from shared.adapters.wiring import memory_adapters
 from shared.domain.case import Kind
 from shared.domain.geo import Area
-from shared.domain.places import Agreement, Consent
+from shared.domain.places import Consent
 from shared.domain.position import BESIDE_MS
+from tests.casework import agreed
 from tests.district import CHILDREN, START, District, near
 from tests.dst.faults import Faults, Process, survived
 from tests.dst.queue import Queue, Waiting
@@ -76,7 +77,7 @@ def build(cloud: MemoryCloud, clock: ManualClock) -> dict[str, District]:
         d.adapters.registry.put(type(child)(**values | {"consent": paused}))
         other = TENANTS[1 - TENANTS.index(tenant_id)]
         fields = ("position", "track", "name", "timeline")
-        d.adapters.registry.put(Agreement(tenant_id, other, border, fields, START + timedelta(days=9)))
+        d.adapters.registry.put(agreed(tenant_id, other, border, fields))
         d.outing(f"outing-{tenant_id}", phones=d.phones[: 2 if tenant_id == "garam" else 1])
     return districts
 

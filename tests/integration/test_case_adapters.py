@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
@@ -11,9 +10,9 @@ from shared.domain import case as cases
 from shared.domain import sharing
 from shared.domain.case import Case, Change, CloseReason
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.places import Agreement, Policy
+from shared.domain.places import Policy
 from shared.ports import Message
-from tests.casework import at, evidence, opening, strip, who
+from tests.casework import agreed, at, evidence, opening, strip, who
 from tests.integration.conftest import MotoCloud, World
 
 
@@ -203,7 +202,7 @@ def test_waking_a_case_that_is_gone_is_no_error(cloud: World, tenant: str) -> No
 
 
 def offered(cloud: World, owner: str, neighbour: str) -> sharing.Share:
-    agreement = Agreement(owner, neighbour, strip(1), sharing.FIELDS, at(0) + timedelta(days=1))
+    agreement = agreed(owner, neighbour, strip(1))
     share = sharing.offer(cloud.adapters_for(owner).cases.get("case-1"), agreement, Policy(), at(10))
     return cloud.adapters_for(owner).shares.save(share)
 

@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.case import Evidence, Kind, add_evidence, system
 from shared.domain.geo import LatLon
-from shared.domain.places import Agreement
+from tests.casework import agreed
 from tests.unit.functions.api.town import (
     AUDITOR,
     NEIGHBOUR,
@@ -50,7 +50,7 @@ def test_an_accepted_case_shows_the_agreed_fields(town: Town):
 )
 def test_what_the_agreement_leaves_out_is_not_there(town: Town, field: str, path: str):
     fields = tuple(each for each in ("position", "track", "name", "timeline") if each != field)
-    agreement = Agreement("garam", "nuri", NURI, fields, START + timedelta(days=1))
+    agreement = agreed("garam", "nuri", NURI, fields, START + timedelta(days=1))
     town.on("garam").registry.put(agreement)
     case_id = town.case()
     town.share(case_id)
@@ -59,7 +59,7 @@ def test_what_the_agreement_leaves_out_is_not_there(town: Town, field: str, path
 
 
 def test_a_name_that_was_not_agreed_is_not_told(town: Town):
-    town.on("garam").registry.put(Agreement("garam", "nuri", NURI, ("position",), START + timedelta(days=1)))
+    town.on("garam").registry.put(agreed("garam", "nuri", NURI, ("position",), START + timedelta(days=1)))
     case_id = town.case()
     town.share(case_id)
 

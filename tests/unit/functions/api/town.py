@@ -15,7 +15,6 @@ from shared.adapters.memory import MemoryCloud
 from shared.adapters.wiring import Adapters, memory_adapters
 from shared.domain.geo import Area, Ellipse, LatLon
 from shared.domain.places import (
-    Agreement,
     Camera,
     Child,
     Consent,
@@ -29,6 +28,7 @@ from shared.domain.position import Fix, Shape
 from shared.domain.proximity import PhoneTrack
 from shared.domain.sighting import Sighting, Window
 from shared.ports import Track
+from tests.casework import agreed
 
 START = datetime(2026, 5, 5, 1, 0, tzinfo=UTC)
 GATE = LatLon(37.4800, 126.9500)
@@ -119,7 +119,7 @@ class Town:
             plant(self.on(tenant), tenant, boundary)
         until = START + timedelta(days=365)
         self.on("garam").registry.put(
-            Agreement("garam", "nuri", NURI, ("position", "track", "name", "timeline"), until)
+            agreed("garam", "nuri", NURI, ("position", "track", "name", "timeline"), until)
         )
 
     def ask(

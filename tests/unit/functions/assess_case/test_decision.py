@@ -5,17 +5,18 @@ from datetime import timedelta
 
 import pytest
 
-from functions.assess_case.decision import Situation, decide, to_offer
+from functions.assess_case.decision import Situation, decide, to_offer, unagreed
 from shared.domain import case as cases
 from shared.domain import sharing
 from shared.domain.case import Case, CloseReason, done
 from shared.domain.notices import disclosing, noticing
 from shared.domain.places import Agreement, Policy, Status, Tenant
-from shared.domain.sharing import FIELDS, Share, granting, telling
+from shared.domain.sharing import Share, granting, telling
 from shared.schema.workflow import Next
-from tests.casework import at, evidence, opened, strip, who
+from tests.casework import agreed, at, evidence, opened, strip, who
 
-EAST = Agreement("garam", "haneul", strip(1), FIELDS, at(1_000_000))
+EAST = agreed("garam", "haneul", strip(1))
+UNSIGNED = replace(EAST, signatures=EAST.signatures[1:])
 
 
 def told(case: Case) -> Case:
@@ -72,6 +73,7 @@ def situation(
         (situation(BORDER), Next.OFFER),
         (situation(BORDER, agreements=()), Next.OFFER),
         (situation(done(BORDER, "no-agreement"), agreements=()), Next.AWAIT_NEWS),
+        (situation(done(BORDER, "no-agreement"), agreements=(UNSIGNED,)), Next.AWAIT_NEWS),
         (situation(BORDER, shares=(OFFERED,)), Next.OFFER),
         (situation(done(BORDER, telling(OFFERED)), shares=(OFFERED,)), Next.AWAIT_NEWS),
         (situation(BORDER, shares=(ACCEPTED,)), Next.GRANT),
@@ -98,6 +100,12 @@ def situation(
 )
 def test_what_comes_next(look: Situation, what: str) -> None:
     assert decide(look).value.startswith(what)
+
+
+def test_at_3_1_where_an_agreement_lacks_a_signature_the_owner_is_told_there_is_none() -> None:
+    look = situation(BORDER, agreements=(UNSIGNED,))
+
+    assert (to_offer(look), unagreed(look)) == ((), True)
 
 
 def test_at_3_1_a_neighbour_that_declined_is_not_asked_again() -> None:

@@ -3,12 +3,11 @@
 import pytest
 
 from shared.domain.case import Evidence, Kind, SubjectClass
-from shared.domain.places import Agreement
 from shared.domain.reach import leaves, newest, reach, speed_mps, touched, touches_at
-from tests.casework import at, evidence, strip
+from tests.casework import agreed, at, evidence, strip
 
-EAST = Agreement("garam", "haneul", strip(1), (), at(1_000_000))
-FAR = Agreement("garam", "badam", strip(2), (), at(1_000_000))
+EAST = agreed("garam", "haneul", strip(1), ())
+FAR = agreed("garam", "badam", strip(2), ())
 
 
 @pytest.mark.parametrize(("age_y", "mps"), [(2, 0.8), (3, 1.3), (6, 1.3), (7, 1.7), (13, 1.9), (80, 1.9)])
@@ -59,7 +58,7 @@ def test_at_3_1_an_agreement_that_has_ended_is_not_touched() -> None:
     ring = reach(last(evidence(x_m=990)), at(60), 4)
 
     assert ring is not None
-    assert touched(ring, [Agreement("garam", "haneul", strip(1), (), at(50))]) == ()
+    assert touched(ring, [agreed("garam", "haneul", strip(1), (), at(50))]) == ()
 
 
 def test_when_the_border_will_be_touched_is_known_beforehand() -> None:

@@ -11,11 +11,11 @@ from shared.domain import sharing
 from shared.domain.case import Case, Kind
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.geo import distance_m
-from shared.domain.places import Agreement, Policy
+from shared.domain.places import Policy
 from shared.domain.sharing import Share, ShareState, View
-from tests.casework import at, evidence, near, opened, strip, who
+from tests.casework import agreed, at, evidence, near, opened, strip, who
 
-AGREEMENT = Agreement("garam", "haneul", strip(1), ("position", "name"), at(1_000_000))
+AGREEMENT = agreed("garam", "haneul", strip(1), ("position", "name"))
 CASE = opened(found=evidence(x_m=900))
 OFFERED = sharing.offer(CASE, AGREEMENT, Policy(), at(10))
 ACCEPTED = sharing.accept(OFFERED, "operator-9", at(20))
@@ -26,7 +26,8 @@ def test_at_3_2_a_grant_has_the_agreed_fields_and_two_hours() -> None:
 
 
 def test_an_offer_never_outlives_its_agreement() -> None:
-    offered = sharing.offer(CASE, replace(AGREEMENT, until=at(60)), Policy(), at(10))
+    short = agreed("garam", "haneul", strip(1), until=at(60))
+    offered = sharing.offer(CASE, short, Policy(), at(10))
 
     assert offered.until == at(60)
 
@@ -34,6 +35,32 @@ def test_an_offer_never_outlives_its_agreement() -> None:
 def test_an_ended_agreement_offers_nothing() -> None:
     with pytest.raises(Conflict, match="agreement-ended"):
         sharing.offer(CASE, replace(AGREEMENT, until=at(5)), Policy(), at(10))
+
+
+def test_at_3_1_an_agreement_that_one_side_has_not_signed_offers_nothing() -> None:
+    with pytest.raises(Conflict, match="agreement-unsigned"):
+        sharing.offer(CASE, replace(AGREEMENT, signatures=AGREEMENT.signatures[:1]), Policy(), at(10))
+
+
+def test_a_signature_stands_for_the_terms_that_were_signed_and_no_others() -> None:
+    widened = replace(AGREEMENT, fields=(*AGREEMENT.fields, "photo"))
+    moved = replace(AGREEMENT, neighbour_boundary=strip(2))
+
+    assert (widened.in_force(at(10)), moved.in_force(at(10))) == (False, True)
+
+
+def test_signing_again_is_no_change_and_new_terms_are_signed_anew() -> None:
+    widened = replace(AGREEMENT, fields=(*AGREEMENT.fields, "photo"))
+    for party in ("garam", "haneul"):
+        widened = sharing.signed(widened, party, "mayor", at(0))
+
+    assert sharing.signed(AGREEMENT, "garam", "mayor", at(9)) is AGREEMENT
+    assert (len(widened.signatures), widened.in_force(at(10))) == (2, True)
+
+
+def test_a_third_district_cannot_sign() -> None:
+    with pytest.raises(NotFound):
+        sharing.signed(AGREEMENT, "badam", "mayor", at(0))
 
 
 def test_at_3_3_before_accepting_there_is_area_time_class_and_clothing_only() -> None:
