@@ -1,4 +1,4 @@
-"""Ways to tell somebody: a phone, the operators' topic, the police.
+"""Ways to tell somebody: an app, a text message, a call, a mail, the operators' topic, the police.
 
 A channel says what became of a message and does not raise for a receiver that is dead, slow or
 wrong: a channel's failure never fails a case. What leaves the region is an opaque id and a code.
@@ -8,20 +8,36 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from shared.adapters.memory import MemoryCloud
+from shared.domain.places import Contact
+from shared.i18n import sentence
 from shared.ports import Delivery, Message
+
+ContactOf = Callable[[str], Contact]
+"""The contact behind an id, as it is now; one without number or mail when it was removed."""
 
 REAL_ONLY = frozenset({"police", "guardian"})
 """Kinds that reach people who would take an exercise for real: only `Actual` passes."""
 
-OPAQUE = frozenset({"code", "case", "outing", "child", "phone", "owner", "tenant", "status", "level"})
+OPAQUE = frozenset(
+    {"alert", "code", "case", "outing", "child", "phone", "owner", "tenant", "status", "level"}
+)
 """What a message that leaves the region may hold: codes and opaque ids, fetched after sign-in."""
 
 _GONE = {"EndpointDisabled", "EndpointDisabledException", "NotFound", "NotFoundException"}
+_DOWN = {
+    "InternalError",
+    "InternalFailure",
+    "ServiceUnavailable",
+    "Throttled",
+    "Throttling",
+    "ThrottlingException",
+}
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -37,6 +53,12 @@ def opaque(body: Mapping[str, Any]) -> dict[str, str | int]:
     if extra := set(body) - OPAQUE:
         raise ValueError(f"a push may not carry {sorted(extra)}")
     return dict(body)
+
+
+def is_open_to(url: str) -> bool:
+    """Whether we send there: over https, or over http on the loopback in a trial."""
+    to = urlsplit(url)
+    return to.scheme == "https" or (to.scheme == "http" and to.hostname in _LOOPBACK)
 
 
 def signature(key: bytes, timestamp: str, body: bytes) -> str:
@@ -65,10 +87,15 @@ class SnsPush:
             {"fcmV1Message": {"message": {"data": {"jikimi": data}, "android": {"priority": "high"}}}}
         )
         payload = {"default": data, "GCM": fcm, "APNS": apns, "APNS_SANDBOX": apns}
+        # What a phone has not shown yet is replaced: a retry is no second alert.
+        collapse = {"DataType": "String", "StringValue": hashlib.sha256(message.key.encode()).hexdigest()}
         return _published(
             message,
             lambda: self._sns.publish(
-                TargetArn=message.to, MessageStructure="json", Message=json.dumps(payload)
+                TargetArn=message.to,
+                MessageStructure="json",
+                Message=json.dumps(payload),
+                MessageAttributes={"AWS.SNS.MOBILE.APNS.COLLAPSE_ID": collapse},
             ),
         )
 
@@ -99,6 +126,91 @@ class SnsOperators:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a text message, a call or a mail says: a sentence of ours, never who, where or which child."""
+
+    title: str
+    text: str
+
+    @classmethod
+    def of(cls, message: Message) -> "Words":
+        drill = "" if message.status == "Actual" else sentence("push.drill", {})
+        code = str(message.body.get("code", ""))
+        return cls(drill + sentence("push.title", {}), drill + sentence(f"push.{code}", {}))
+
+
+class Sms:
+    """A text message to a contact: SNS straight to the number, fetched now and kept nowhere."""
+
+    def __init__(self, contact: ContactOf, sns: Any) -> None:
+        self._contact = contact
+        self._sns = sns
+
+    def send(self, message: Message) -> Delivery:
+        if (wall := walled(message)) is not None:
+            return wall
+        if not (number := self._contact(message.to).mobile):
+            return _no_way(message)
+        transactional = {"AWS.SNS.SMS.SMSType": {"DataType": "String", "StringValue": "Transactional"}}
+        text = Words.of(message).text
+        return _published(
+            message,
+            lambda: self._sns.publish(PhoneNumber=number, Message=text, MessageAttributes=transactional),
+        )
+
+
+class Voice:
+    """A phone call to a contact that reads the sentence out. number: ours, that calls; "" for none."""
+
+    def __init__(self, contact: ContactOf, number: str, voice: Callable[[], Any]) -> None:
+        self._contact = contact
+        self._number = number
+        self._voice = voice
+
+    def send(self, message: Message) -> Delivery:
+        if (wall := walled(message)) is not None:
+            return wall
+        if not self._number or not (number := self._contact(message.to).mobile):
+            return _no_way(message)
+        text = Words.of(message).text
+        return _published(
+            message,
+            lambda: self._voice().send_voice_message(
+                DestinationPhoneNumber=number,
+                OriginationIdentity=self._number,
+                MessageBody=text,
+                MessageBodyTextType="TEXT",
+                VoiceId="SEOYEON",
+            ),
+        )
+
+
+class Mail:
+    """An e-mail to a contact. sender: a verified address of ours; "" for none."""
+
+    def __init__(self, contact: ContactOf, sender: str, ses: Callable[[], Any]) -> None:
+        self._contact = contact
+        self._sender = sender
+        self._ses = ses
+
+    def send(self, message: Message) -> Delivery:
+        if (wall := walled(message)) is not None:
+            return wall
+        if not self._sender or not (address := self._contact(message.to).email):
+            return _no_way(message)
+        words = Words.of(message)
+        said = {"Subject": {"Data": words.title}, "Body": {"Text": {"Data": words.text}}}
+        return _published(
+            message,
+            lambda: self._ses().send_email(
+                FromEmailAddress=self._sender,
+                Destination={"ToAddresses": [address]},
+                Content={"Simple": said},
+            ),
+        )
+
+
 class PoliceWebhook:
     """The signed hand-over to the tenant's police: POST over https, or http on the loopback in a trial.
 
@@ -117,8 +229,7 @@ class PoliceWebhook:
 
         if (wall := walled(message)) is not None:
             return wall
-        to = urlsplit(message.to)
-        if to.scheme != "https" and not (to.scheme == "http" and to.hostname in _LOOPBACK):
+        if not is_open_to(message.to):
             return Delivery(message.key, message.kind, "failed", reason="address-not-https")
         body = json.dumps(message.body, ensure_ascii=False, sort_keys=True).encode()
         timestamp = str(int(time.time()))  # the receiver compares it with its own wall clock
@@ -152,7 +263,10 @@ class PoliceWebhook:
 
 
 class MemoryChannel:
-    """The twin keeps what was sent. Addresses in the world's table "channels.dead" fail as it says there."""
+    """The twin keeps what was sent. "channels.dead" in the world says what fails, and how.
+
+    Its keys are addresses, and names of channels for a whole provider.
+    """
 
     def __init__(self, tenant_id: str, world: MemoryCloud) -> None:
         self._tenant_id = tenant_id
@@ -162,12 +276,17 @@ class MemoryChannel:
     def send(self, message: Message) -> Delivery:
         if (wall := walled(message)) is not None:
             return wall
-        if message.to in self._dead:
-            return Delivery(message.key, message.kind, self._dead[message.to], reason="dead")
+        for cause in (message.via, message.to):
+            if cause in self._dead:
+                return Delivery(message.key, message.kind, self._dead[cause], reason="dead")
         if message.kind != "police":
             opaque(message.body)
         self._sent.append(message)
         return Delivery(message.key, message.kind, "sent", receipt=f"memory-{len(self._sent)}")
+
+
+def _no_way(message: Message) -> Delivery:
+    return Delivery(message.key, message.kind, "withheld", reason="not-configured")
 
 
 def _published(message: Message, publish: Any) -> Delivery:
@@ -177,11 +296,10 @@ def _published(message: Message, publish: Any) -> Delivery:
         return Delivery(message.key, message.kind, "sent", receipt=publish()["MessageId"])
     except ClientError as error:
         code = str(error.response["Error"]["Code"])
-        return Delivery(
-            message.key, message.kind, "endpoint-gone" if code in _GONE else "failed", reason=code
-        )
+        outcome = "endpoint-gone" if code in _GONE else "down" if code in _DOWN else "failed"
+        return Delivery(message.key, message.kind, outcome, reason=code)
     except BotoCoreError as error:
-        return Delivery(message.key, message.kind, "failed", reason=type(error).__name__)
+        return Delivery(message.key, message.kind, "down", reason=type(error).__name__)
 
 
 def _receipt(data: bytes) -> str:

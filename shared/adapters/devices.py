@@ -1,20 +1,24 @@
 """Where phones are reached: endpoints at the push provider."""
 
 import re
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 from typing import Any
 
 from shared.adapters.memory import MemoryCloud
-from shared.domain.errors import Rejected
+from shared.adapters.web_push import VapidKeys
+from shared.domain.errors import NotFound, Rejected
 
 _EXISTING = re.compile(r"Endpoint (arn:\S+) already exists")
 
 
 class SnsDevices:
-    """Endpoints of one SNS platform application."""
+    """Endpoints of one SNS platform application, and the key that browsers subscribe with."""
 
-    def __init__(self, application_arn: str, sns: Any) -> None:
+    def __init__(self, application_arn: str, sns: Any, keys: VapidKeys) -> None:
         self._application_arn = application_arn
         self._sns = sns
+        self._keys = keys
 
     def endpoint(self, phone_id: str, push_token: str) -> str:
         try:
@@ -33,6 +37,11 @@ class SnsDevices:
         )
         return arn
 
+    def push_key(self) -> str:
+        if not self._keys.are_configured:
+            raise NotFound("push-not-configured")
+        return self._keys.public()
+
 
 class MemoryDevices:
     """The endpoints' twin in memory."""
@@ -45,3 +54,6 @@ class MemoryDevices:
         arn = f"arn:memory:endpoint/{push_token}"
         self._endpoints[arn] = phone_id
         return arn
+
+    def push_key(self) -> str:
+        return urlsafe_b64encode(b"\x04" + sha256(self._tenant_id.encode()).digest() * 2).decode().rstrip("=")
