@@ -10,7 +10,9 @@ from typing import Any, Protocol
 
 from shared.domain.case import Case, Entry
 from shared.domain.channels import Alert
+from shared.domain.drill import Drill
 from shared.domain.geo import Area, LatLon
+from shared.domain.guardian import Guardianship, Link, Owed
 from shared.domain.outing import Outing
 from shared.domain.places import Agreement, Camera, Child, Contact, Facility, Phone, Scanner, Tenant
 from shared.domain.position import Fix
@@ -51,6 +53,39 @@ class Registry(Protocol):
         *records: Tenant | Facility | Scanner | Camera | Child | Phone | Contact | Agreement,
     ) -> None:
         """Store or replace records of this tenant. ValueError for a tenant record of another."""
+        ...
+
+
+class Guardians(Protocol):
+    """A tenant's guardians: forms and contacts, links that need no sign-in, and what is owed to them."""
+
+    def of(self, subject_id: str) -> Guardianship:
+        """The subject's guardian; an empty one with version 0 when nothing is stored."""
+        ...
+
+    def save(self, guardianship: Guardianship) -> Guardianship:
+        """Store with version + 1. Conflict when overtaken."""
+        ...
+
+    def link(self, secret: str) -> Link:
+        """What a secret opens, dead or alive; NotFound for one that was never issued."""
+        ...
+
+    def put_link(self, secret: str, link: Link) -> None:
+        """Store what a secret opens; of the secret only its digest is kept."""
+        ...
+
+    def owe(self, owed: Owed) -> None: ...
+    def settle(self, owed: Owed) -> None:
+        """It is done, or owed at another time from now on: take it from the list."""
+        ...
+
+    def owed(self) -> Sequence[Owed]:
+        """Everything, in the order in which to look at it."""
+        ...
+
+    def due(self, now: datetime) -> Sequence[Owed]:
+        """What to look at by `now`, in order."""
         ...
 
 
@@ -149,12 +184,33 @@ class Cases(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A beacon everybody listens for now. owner_id: the tenant whose case it is."""
+    """A beacon everybody listens for now. owner_id: the tenant whose case it is.
+
+    deaf: scanners and phones that a drill takes as silent for this beacon.
+    """
 
     beacon_id: str
     case_id: str
     owner_id: str
     until: datetime | None
+    deaf: tuple[str, ...] = ()
+
+
+class Drills(Protocol):
+    """A tenant's drills; one at a time is under way."""
+
+    def get(self, drill_id: str) -> Drill: ...
+    def several(self) -> Sequence[Drill]:
+        """All of them, by the time they were planned for."""
+        ...
+
+    def under_way(self) -> Drill | None:
+        """The one that runs or stands still."""
+        ...
+
+    def save(self, drill: Drill) -> Drill:
+        """Store with version + 1. Conflict when overtaken, or while another is under way."""
+        ...
 
 
 class WatchList(Protocol):
@@ -275,7 +331,7 @@ class Live(Protocol):
     """What a tenant's screens hear. It only hastens: screens also ask the API, so telling never raises."""
 
     def tell(self, kind: str, id: str, version: int) -> None:  # noqa: A002
-        """Say that a "case", "outing", "offer" or "scanner" changed; never what changed."""
+        """Say that a "case", "outing", "offer", "scanner" or "drill" changed; never what changed."""
         ...
 
     def frame(self, groups: Sequence[Group], *, boundary: Area, at: datetime) -> None:

@@ -92,9 +92,11 @@ def _values(watched: Watched) -> Item:
     values: Item = {"case_id": watched.case_id, "owner_id": watched.owner_id}
     if watched.until:
         values |= {"until_ms": epoch_ms(watched.until), "ttl": math.ceil(watched.until.timestamp())}
+    if watched.deaf:
+        values["deaf"] = watched.deaf
     return values
 
 
 def _watched(item: Item) -> Watched:
     until = from_epoch_ms(item["until_ms"]) if "until_ms" in item else None
-    return Watched(item["sk"], item["case_id"], item["owner_id"], until)
+    return Watched(item["sk"], item["case_id"], item["owner_id"], until, tuple(item.get("deaf", ())))
