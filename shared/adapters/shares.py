@@ -4,7 +4,7 @@ It is the only adapter that writes for two tenants; it is born for one of them a
 between two others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -18,18 +18,24 @@ from shared.domain.sharing import Share
 
 
 class DynamoShares:
-    """Shares in the `cases` table: beside the owner's case, and in the neighbour's inbox."""
+    """Shares in the `cases` table: with the owner, by case, and in the neighbour's inbox.
 
-    def __init__(self, tenant_id: str, table_name: str, dynamodb: Any) -> None:
+    desk: DynamoDB for an owner's and a neighbour's partitions of shares; the only client that writes for two.
+    """
+
+    def __init__(
+        self, tenant_id: str, table_name: str, dynamodb: Any, desk: Callable[[str, str], Any]
+    ) -> None:
         self._tenant_id = tenant_id
         self._table = table_name
         self._dynamodb = dynamodb
+        self._desk = desk
 
     def of_case(self, case_id: str) -> Sequence[Share]:
-        return self._query(f"{self._tenant_id}#case#{case_id}", "share#")
+        return self._query(f"{self._tenant_id}#share#{case_id}")
 
     def inbox(self) -> Sequence[Share]:
-        return self._query(f"{self._tenant_id}#inbox", "")
+        return self._query(f"{self._tenant_id}#inbox")
 
     def received(self, owner_id: str, case_id: str) -> Share:
         key = to_item({"pk": f"{self._tenant_id}#inbox", "sk": f"{owner_id}#{case_id}"})
@@ -42,16 +48,17 @@ class DynamoShares:
         _refuse_strangers(self._tenant_id, share)
         stored = replace(share, version=share.version + 1)
         sides = (
-            {"pk": f"{share.owner_id}#case#{share.case_id}", "sk": f"share#{share.neighbour_id}"},
+            {"pk": f"{share.owner_id}#share#{share.case_id}", "sk": share.neighbour_id},
             {"pk": f"{share.neighbour_id}#inbox", "sk": f"{share.owner_id}#{share.case_id}"},
         )
         body = _adapter().dump_json(stored).decode()
         items = [
             self._put({**side, "body": body, "version": stored.version}, share.version) for side in sides
         ]
+        dynamodb = self._desk(share.owner_id, share.neighbour_id)
         try:
-            self._dynamodb.transact_write_items(TransactItems=items)
-        except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
+            dynamodb.transact_write_items(TransactItems=items)
+        except dynamodb.exceptions.TransactionCanceledException as cancelled:
             codes = {reason.get("Code") for reason in cancelled.response.get("CancellationReasons", [])}
             if not codes & {"ConditionalCheckFailed", "TransactionConflict"}:
                 raise
@@ -65,14 +72,11 @@ class DynamoShares:
         values = to_item({":old": old_version})
         return {"Put": {**put, "ConditionExpression": "version = :old", "ExpressionAttributeValues": values}}
 
-    def _query(self, pk: str, prefix: str) -> list[Share]:
-        condition, values = "pk = :pk", {":pk": pk}
-        if prefix:
-            condition, values = f"{condition} AND begins_with(sk, :sk)", {**values, ":sk": prefix}
+    def _query(self, pk: str) -> list[Share]:
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression=condition,
-            ExpressionAttributeValues=to_item(values),
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=to_item({":pk": pk}),
             ConsistentRead=True,
         )
         return _ordered(_share(item) for page in pages for item in page["Items"])

@@ -16,7 +16,15 @@ Item = dict[str, Any]
 
 @cache
 def client(service: str) -> Any:
-    """The process's one client of a service. Short timeouts: an invocation is worth more than a socket."""
+    """The process's one client of a service, with the function's own credentials."""
+    return new_client(service)
+
+
+def new_client(service: str, **credentials: str) -> Any:
+    """A client of a service. Short timeouts: an invocation is worth more than a socket.
+
+    credentials: as `boto3.client` takes them; the process's own when none are given.
+    """
     import boto3  # noqa: PLC0415 - 300 ms that a unit test or a memory twin need not pay
     from botocore.config import Config  # noqa: PLC0415
 
@@ -29,6 +37,7 @@ def client(service: str) -> Any:
             read_timeout=10,
             parameter_validation=False,  # our types say it already, at a tenth of a write's CPU
         ),
+        **credentials,
     )
 
 

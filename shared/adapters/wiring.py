@@ -5,21 +5,28 @@ Everything is built on first use, so a function pays only for what it touches.
 # ruff: noqa: PLC0415 - imports wait for first use: that is what this file is for
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.adapters.clock import clock_from
 from shared.adapters.memory import MemoryCloud
+from shared.adapters.session import USED_S, Session
 from shared.adapters.tables import client
+from shared.domain.errors import NotFound
+from shared.domain.places import Contact
 from shared.ports import (
     AccessLog,
+    Alerts,
     Answers,
     Cases,
     Channel,
     Clock,
     Devices,
+    Drills,
+    Guardians,
     Live,
     Outings,
     Registry,
@@ -28,6 +35,9 @@ from shared.ports import (
     WatchList,
     Workflow,
 )
+
+if TYPE_CHECKING:
+    from shared.adapters.web_push import VapidKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,10 @@ class Environment:
     push_application_arn: str
     police_secret_arn: str
     clock: str
+    own_role_arn: str = ""
+    push_secret_arn: str = ""
+    mail_from: str = ""
+    voice_number: str = ""
 
     @classmethod
     def read(cls) -> "Environment":
@@ -56,6 +70,10 @@ class Environment:
             push_application_arn=get("JIKIMI_PUSH_APPLICATION_ARN", ""),
             police_secret_arn=get("JIKIMI_POLICE_SECRET_ARN", ""),
             clock=get("JIKIMI_CLOCK", ""),
+            own_role_arn=get("JIKIMI_OWN_ROLE_ARN", ""),
+            push_secret_arn=get("JIKIMI_PUSH_SECRET_ARN", ""),
+            mail_from=get("JIKIMI_MAIL_FROM", ""),
+            voice_number=get("JIKIMI_VOICE_NUMBER", ""),
         )
 
 
@@ -69,6 +87,8 @@ class Adapters(Protocol):
     @property
     def registry(self) -> Registry: ...
     @property
+    def guardians(self) -> Guardians: ...
+    @property
     def outings(self) -> Outings: ...
     @property
     def tracking(self) -> Tracking: ...
@@ -77,11 +97,23 @@ class Adapters(Protocol):
     @property
     def cases(self) -> Cases: ...
     @property
+    def drills(self) -> Drills: ...
+    @property
     def shares(self) -> Shares: ...
     @property
     def workflow(self) -> Workflow: ...
     @property
+    def alerts(self) -> Alerts: ...
+    @property
     def push(self) -> Channel: ...
+    @property
+    def web_push(self) -> Channel: ...
+    @property
+    def sms(self) -> Channel: ...
+    @property
+    def voice(self) -> Channel: ...
+    @property
+    def email(self) -> Channel: ...
     @property
     def operators(self) -> Channel: ...
     @property
@@ -104,6 +136,11 @@ class AwsAdapters:
             raise ValueError("adapters are born for a tenant")
         self.tenant_id = tenant_id
         self._environment = environment
+        self._session = Session(environment.own_role_arn, {"tenant": tenant_id}, client)
+
+    @cached_property
+    def _dynamodb(self) -> Any:
+        return self._session.client("dynamodb")
 
     @cached_property
     def clock(self) -> Clock:
@@ -113,38 +150,55 @@ class AwsAdapters:
     def registry(self) -> Registry:
         from shared.adapters.registry import DynamoRegistry
 
-        return DynamoRegistry(self.tenant_id, self._environment.registry_table, client("dynamodb"))
+        return DynamoRegistry(self.tenant_id, self._environment.registry_table, self._dynamodb)
+
+    @cached_property
+    def guardians(self) -> Guardians:
+        from shared.adapters.guardians import DynamoGuardians
+
+        return DynamoGuardians(self.tenant_id, self._environment.registry_table, self._dynamodb)
 
     @cached_property
     def outings(self) -> Outings:
         from shared.adapters.outings import DynamoOutings
 
-        return DynamoOutings(self.tenant_id, self._environment.registry_table, client("dynamodb"))
+        return DynamoOutings(self.tenant_id, self._environment.registry_table, self._dynamodb)
 
     @cached_property
     def tracking(self) -> Tracking:
         from shared.adapters.tracking import DynamoTracking
 
-        return DynamoTracking(self.tenant_id, self._environment.tracking_table, client("dynamodb"))
+        return DynamoTracking(self.tenant_id, self._environment.tracking_table, self._dynamodb)
 
     @cached_property
     def watch_list(self) -> WatchList:
         from shared.adapters.watch_list import DynamoWatchList
 
         table = self._environment.tracking_table
-        return DynamoWatchList(self.tenant_id, table, client("dynamodb"), lambda: client("iot-data"))
+        return DynamoWatchList(self.tenant_id, table, self._dynamodb, lambda: client("iot-data"))
 
     @cached_property
     def cases(self) -> Cases:
         from shared.adapters.cases import DynamoCases
 
-        return DynamoCases(self.tenant_id, self._environment.cases_table, client("dynamodb"))
+        return DynamoCases(self.tenant_id, self._environment.cases_table, self._dynamodb)
+
+    @cached_property
+    def drills(self) -> Drills:
+        from shared.adapters.drills import DynamoDrills
+
+        return DynamoDrills(self.tenant_id, self._environment.cases_table, self._dynamodb)
 
     @cached_property
     def shares(self) -> Shares:
         from shared.adapters.shares import DynamoShares
 
-        return DynamoShares(self.tenant_id, self._environment.cases_table, client("dynamodb"))
+        return DynamoShares(self.tenant_id, self._environment.cases_table, self._dynamodb, self._desk)
+
+    def _desk(self, owner_id: str, neighbour_id: str) -> Any:
+        """DynamoDB for what two tenants share, and nothing else of either."""
+        tags = {"owner": owner_id, "neighbour": neighbour_id}
+        return Session(self._environment.own_role_arn, tags, client).client("dynamodb")
 
     @cached_property
     def workflow(self) -> Workflow:
@@ -153,16 +207,60 @@ class AwsAdapters:
         return StepFunctionsWorkflow(
             self.tenant_id,
             self._environment.cases_table,
-            client("dynamodb"),
+            self._dynamodb,
             self._environment.state_machine_arn,
             client("stepfunctions"),
         )
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        from shared.adapters.alert_log import DynamoAlerts
+
+        return DynamoAlerts(self.tenant_id, self._environment.cases_table, self._dynamodb)
 
     @cached_property
     def push(self) -> Channel:
         from shared.adapters.channels import SnsPush
 
         return SnsPush(self.tenant_id, client("sns"))
+
+    @cached_property
+    def web_push(self) -> Channel:
+        from shared.adapters.web_push import WebPush
+
+        return WebPush(self._push_keys, self._environment.mail_from)
+
+    @cached_property
+    def sms(self) -> Channel:
+        from shared.adapters.channels import Sms
+
+        return Sms(self._contact, client("sns"))
+
+    @cached_property
+    def voice(self) -> Channel:
+        from shared.adapters.channels import Voice
+
+        number = self._environment.voice_number
+        return Voice(self._contact, number, lambda: client("pinpoint-sms-voice-v2"))
+
+    @cached_property
+    def email(self) -> Channel:
+        from shared.adapters.channels import Mail
+
+        return Mail(self._contact, self._environment.mail_from, lambda: client("sesv2"))
+
+    @cached_property
+    def _push_keys(self) -> "VapidKeys":
+        from shared.adapters.web_push import VapidKeys
+
+        secret_arn = self._environment.push_secret_arn
+        return VapidKeys(self.tenant_id, secret_arn, lambda: client("secretsmanager"))
+
+    def _contact(self, contact_id: str) -> Contact:
+        try:
+            return self.registry.contact(contact_id)
+        except NotFound:
+            return Contact(contact_id, "")
 
     @cached_property
     def operators(self) -> Channel:
@@ -187,19 +285,19 @@ class AwsAdapters:
     def access_log(self) -> AccessLog:
         from shared.adapters.access_log import DynamoAccessLog
 
-        return DynamoAccessLog(self.tenant_id, self._environment.cases_table, client("dynamodb"))
+        return DynamoAccessLog(self.tenant_id, self._environment.cases_table, self._dynamodb)
 
     @cached_property
     def answers(self) -> Answers:
         from shared.adapters.answers import DynamoAnswers
 
-        return DynamoAnswers(self.tenant_id, self._environment.cases_table, client("dynamodb"))
+        return DynamoAnswers(self.tenant_id, self._environment.cases_table, self._dynamodb)
 
     @cached_property
     def devices(self) -> Devices:
         from shared.adapters.devices import SnsDevices
 
-        return SnsDevices(self._environment.push_application_arn, client("sns"))
+        return SnsDevices(self._environment.push_application_arn, client("sns"), self._push_keys)
 
 
 class MemoryAdapters:
@@ -215,6 +313,12 @@ class MemoryAdapters:
         from shared.adapters.registry import MemoryRegistry
 
         return MemoryRegistry(self.tenant_id, self._world)
+
+    @cached_property
+    def guardians(self) -> Guardians:
+        from shared.adapters.guardians import MemoryGuardians
+
+        return MemoryGuardians(self.tenant_id, self._world)
 
     @cached_property
     def outings(self) -> Outings:
@@ -241,6 +345,12 @@ class MemoryAdapters:
         return MemoryCases(self.tenant_id, self._world)
 
     @cached_property
+    def drills(self) -> Drills:
+        from shared.adapters.drills import MemoryDrills
+
+        return MemoryDrills(self.tenant_id, self._world)
+
+    @cached_property
     def shares(self) -> Shares:
         from shared.adapters.shares import MemoryShares
 
@@ -253,7 +363,37 @@ class MemoryAdapters:
         return MemoryWorkflow(self.tenant_id, self._world)
 
     @cached_property
+    def alerts(self) -> Alerts:
+        from shared.adapters.alert_log import MemoryAlerts
+
+        return MemoryAlerts(self.tenant_id, self._world)
+
+    @cached_property
     def push(self) -> Channel:
+        from shared.adapters.channels import MemoryChannel
+
+        return MemoryChannel(self.tenant_id, self._world)
+
+    @cached_property
+    def web_push(self) -> Channel:
+        from shared.adapters.channels import MemoryChannel
+
+        return MemoryChannel(self.tenant_id, self._world)
+
+    @cached_property
+    def sms(self) -> Channel:
+        from shared.adapters.channels import MemoryChannel
+
+        return MemoryChannel(self.tenant_id, self._world)
+
+    @cached_property
+    def voice(self) -> Channel:
+        from shared.adapters.channels import MemoryChannel
+
+        return MemoryChannel(self.tenant_id, self._world)
+
+    @cached_property
+    def email(self) -> Channel:
         from shared.adapters.channels import MemoryChannel
 
         return MemoryChannel(self.tenant_id, self._world)
@@ -300,10 +440,17 @@ def _environment() -> Environment:
     return Environment.read()
 
 
-@cache
+_adapters: dict[str, tuple[float, Adapters]] = {}
+
+
 def adapters_for(tenant_id: str) -> Adapters:
-    """The tenant's adapters in this process, built once."""
-    return AwsAdapters(tenant_id, _environment())
+    """The tenant's adapters in this process, renewed every 45 minutes: no session of theirs ends in use."""
+    now_s = time.time()  # of the wall, on which credentials end; a frozen process's other clocks stand still
+    born_s, found = _adapters.get(tenant_id, (0.0, None))
+    if found is None or not 0 <= now_s - born_s < USED_S:
+        found = AwsAdapters(tenant_id, _environment())
+        _adapters[tenant_id] = now_s, found
+    return found
 
 
 def tenant_ids() -> Sequence[str]:
