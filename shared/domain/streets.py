@@ -102,9 +102,9 @@ class Streets:
     def walked(
         self,
         spot: Spot,
-        forward: bool,
+        forward: bool,  # noqa: FBT001
         step_m: float,
-        chance: Callable[[], float],  # noqa: FBT001
+        chance: Callable[[], float],
     ) -> tuple[Spot, bool]:
         """Where a walk of `step_m` ends and which way it then goes (forward: to the piece's second end).
 
