@@ -13,7 +13,6 @@ from shared.domain.channels import Alert
 from shared.domain.drill import Drill
 from shared.domain.geo import Area, LatLon
 from shared.domain.guardian import Guardianship, Link, Owed
-from shared.domain.guardian import Guardianship, Link, Owed
 from shared.domain.outing import Outing
 from shared.domain.places import Agreement, Camera, Child, Contact, Facility, Phone, Scanner, Tenant
 from shared.domain.position import Fix
@@ -54,39 +53,6 @@ class Registry(Protocol):
         *records: Tenant | Facility | Scanner | Camera | Child | Phone | Contact | Agreement,
     ) -> None:
         """Store or replace records of this tenant. ValueError for a tenant record of another."""
-        ...
-
-
-class Guardians(Protocol):
-    """A tenant's guardians: forms and contacts, links that need no sign-in, and what is owed to them."""
-
-    def of(self, subject_id: str) -> Guardianship:
-        """The subject's guardian; an empty one with version 0 when nothing is stored."""
-        ...
-
-    def save(self, guardianship: Guardianship) -> Guardianship:
-        """Store with version + 1. Conflict when overtaken."""
-        ...
-
-    def link(self, secret: str) -> Link:
-        """What a secret opens, dead or alive; NotFound for one that was never issued."""
-        ...
-
-    def put_link(self, secret: str, link: Link) -> None:
-        """Store what a secret opens; of the secret only its digest is kept."""
-        ...
-
-    def owe(self, owed: Owed) -> None: ...
-    def settle(self, owed: Owed) -> None:
-        """It is done, or owed at another time from now on: take it from the list."""
-        ...
-
-    def owed(self) -> Sequence[Owed]:
-        """Everything, in the order in which to look at it."""
-        ...
-
-    def due(self, now: datetime) -> Sequence[Owed]:
-        """What to look at by `now`, in order."""
         ...
 
 

@@ -25,7 +25,6 @@ from shared.ports import (
     Channel,
     Clock,
     Devices,
-    Guardians,
     Drills,
     Guardians,
     Live,
@@ -87,8 +86,6 @@ class Adapters(Protocol):
     def clock(self) -> Clock: ...
     @property
     def registry(self) -> Registry: ...
-    @property
-    def guardians(self) -> Guardians: ...
     @property
     def guardians(self) -> Guardians: ...
     @property
@@ -154,12 +151,6 @@ class AwsAdapters:
         from shared.adapters.registry import DynamoRegistry
 
         return DynamoRegistry(self.tenant_id, self._environment.registry_table, self._dynamodb)
-
-    @cached_property
-    def guardians(self) -> Guardians:
-        from shared.adapters.guardians import DynamoGuardians
-
-        return DynamoGuardians(self.tenant_id, self._environment.registry_table, self._dynamodb)
 
     @cached_property
     def guardians(self) -> Guardians:
@@ -322,12 +313,6 @@ class MemoryAdapters:
         from shared.adapters.registry import MemoryRegistry
 
         return MemoryRegistry(self.tenant_id, self._world)
-
-    @cached_property
-    def guardians(self) -> Guardians:
-        from shared.adapters.guardians import MemoryGuardians
-
-        return MemoryGuardians(self.tenant_id, self._world)
 
     @cached_property
     def guardians(self) -> Guardians:
