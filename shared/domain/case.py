@@ -465,6 +465,11 @@ def done(case: Case, step: str) -> Case:
     return case if step in case.steps else replace(case, steps=(*case.steps, step))
 
 
+def undone(case: Case, step: str) -> Case:
+    """A step that no longer stands: what it says has come to an end."""
+    return replace(case, steps=tuple(each for each in case.steps if each != step))
+
+
 def handover_content(case: Case) -> str:
     """Digest of what a hand-over of this case would say: when it changes, the police get a new version."""
     last = sorted((kind.value, digest(found)) for kind, found in case.last.items())
