@@ -1,30 +1,52 @@
 """Which cameras to open first: few, in order, and with the reason.
 
-The child is somewhere around the newest evidence, further out the older it is, and walks on. That cloud
-is laid out as weighted paths over the coming minute; a camera is worth the weight of the paths that cross
-its view and that no better camera on the list sees already. So two cameras on one crossing are not both
-recommended while a street nobody watches stays empty.
+A few hundred walkers stand where the child may be, each going its way: those of the track's particle
+filter, or drawn about the newest evidence. They walk on to now and for a minute more, along the streets
+where these are known. A camera is worth the weight of the walkers that cross its view and that no better
+camera on the list sees already, so two cameras on one crossing are not both recommended while a street
+nobody watches stays empty.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.domain.case import Evidence, Look, Mark
+from shared.domain.case import Evidence, Look, Mark, SubjectClass
 from shared.domain.geo import Plane, bearing_deg, distance_m
-from shared.domain.places import Camera, Scanner, SubjectClass
+from shared.domain.places import Camera, Scanner
 from shared.domain.reach import speed_mps
+from shared.domain.streets import Spot, Streets
 
 AHEAD_S = tuple(range(0, 61, 10))  # the moments a camera is opened for, seconds from now
 NOT_SEEN_S = 60.0  # how long "not seen" counts against a place: the child may come later
 _HEADING_S = 120.0
 _CELL_M = 40.0
-_DIRECTIONS = 24
-_QUANTILES = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)  # of the distance walked
+_WALKERS = 400
+_GOLDEN = (math.sqrt(5) - 1) / 2
+_KEEPS_S = 60.0  # how long somebody in the open keeps a direction
+_SLOW, _FAST = 0.35, 0.8  # of the class's 95 % speed: between these people walk along a street
+_STANDS = 0.1  # share of the time somebody just stands
+_STREET_SD_M, _OFF_STREET = 8.0, 0.05  # half a street, and the doubt that somebody is on one at all
 _SILENT_M = 30.0  # a scanner hears a bag this near almost surely (POSITIONING)
 _SILENT_FACTOR = 0.3  # … and "almost" is worth this much doubt
 _PERSISTENCE = 2.0  # how much a known heading outweighs turning round: von Mises concentration
+
+
+@dataclass(frozen=True, slots=True)
+class Walkers:
+    """Where the child may have been at `at`, and its velocity there; all equally likely.
+
+    Metres and m/s on `plane`, east and north.
+    """
+
+    plane: Plane
+    at: datetime
+    x: Sequence[float]
+    y: Sequence[float]
+    vx: Sequence[float]
+    vy: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +71,7 @@ class RankedCamera:
 class _Cloud:
     """Paths the child may be walking: the weight of each (they sum to 1), and their places by square.
 
-    cells: square → (path, moment, x, y) in metres from the evidence.
+    cells: square → (path, moment, x, y) in metres on the walkers' plane.
     """
 
     weights: list[float]
@@ -63,20 +85,23 @@ def rank_cameras(
     now: datetime,
     age_y: int,
     subject_class: SubjectClass = SubjectClass.CHILD,
-    heading_deg: float | None = None,
+    walkers: Walkers | None = None,
+    streets: Streets | None = None,
     marks: Mapping[str, Mark] | None = None,
     silent: Sequence[Scanner] = (),
     limit: int = 8,
 ) -> tuple[RankedCamera, ...]:
     """At most `limit` cameras, best first; fewer when no more can see a likely place.
 
-    heading_deg: which way the child was last moving, if known. marks: the case's search log. A camera
+    found: the newest evidence. walkers: the track's, when that is what was found; without, as
+    `walkers_about`. streets: of the neighbourhood, where known. marks: the case's search log. A camera
     somebody is watching is not offered again, and what it sees counts as seen to; where one saw nothing
     just now the child is less likely to be. silent: scanners alive that have not heard the beacon since.
     """
-    plane = Plane(found.where)
     mps = speed_mps(age_y, subject_class)
-    cloud = _cloud(found, plane, now=now, mps=mps, heading_deg=heading_deg, silent=silent)
+    walkers = walkers or walkers_about(found, mps=mps)
+    plane = walkers.plane if streets is None else streets.plane
+    cloud = _cloud(walkers, plane, now=now, mps=mps, streets=streets, silent=silent)
     weights = cloud.weights
     sees = {camera.camera_id: _seen(camera, plane, cloud) for camera in cameras}
     watched = {key for key, mark in (marks or {}).items() if mark.look is Look.WATCHING}
@@ -98,36 +123,88 @@ def rank_cameras(
     return tuple(chosen)
 
 
+def walkers_about(found: Evidence, *, mps: float, heading_deg: float | None = None) -> Walkers:
+    """Walkers within the evidence's own 95 % radius, going all ways, 95 % of them slower than `mps`.
+
+    heading_deg: which way the child was last moving, if known: most then go there.
+    """
+    sd_m, sd_mps = found.radius_m / 2.448, mps / 2.448
+    x, y, vx, vy = [], [], [], []
+    for k in range(_WALKERS):
+        far, pace = (
+            math.sqrt(-2 * math.log(1 - share)) for share in ((k + 0.5) / _WALKERS, (k * 0.7548777) % 1)
+        )
+        where, way = 2 * math.pi * ((k * _GOLDEN) % 1), 2 * math.pi * ((k * 0.5698403) % 1)
+        if heading_deg is not None:
+            way = _towards(way, math.radians(heading_deg))
+        x.append(sd_m * far * math.sin(where))
+        y.append(sd_m * far * math.cos(where))
+        vx.append(sd_mps * pace * math.sin(way))
+        vy.append(sd_mps * pace * math.cos(way))
+    return Walkers(Plane(found.where), found.at, x, y, vx, vy)
+
+
+def _towards(way: float, heading: float) -> float:
+    """An even angle bent towards `heading`, so that even ones become a wrapped normal of `_PERSISTENCE`."""
+    off = math.remainder(way - heading, 2 * math.pi)
+    return heading + off / math.sqrt(_PERSISTENCE)
+
+
 def _cloud(
-    found: Evidence,
+    walkers: Walkers,
     plane: Plane,
     *,
     now: datetime,
     mps: float,
-    heading_deg: float | None,
+    streets: Streets | None,
     silent: Sequence[Scanner],
 ) -> _Cloud:
-    """Every direction × distance quantile as a path over the moments ahead, in squares of `_CELL_M`."""
-    age_s = max(0.0, (now - found.at).total_seconds())
+    """Every walker's path over the moments ahead, in squares of `_CELL_M`."""
+    age_s = max(0.0, (now - walkers.at).total_seconds())
     deaf = [plane.to_xy(scanner.at) for scanner in silent]
-    # 95 % within what was walked + the evidence's own 95 % radius; a Rayleigh law in between.
-    spread_m = [math.hypot(mps * (age_s + s), found.radius_m) / 2.448 for s in AHEAD_S]
+    dx, dy = plane.to_xy(walkers.plane.origin)
+    rng = random.Random(20180615)  # the same question has the same answer
     weights: list[float] = []
     cells: dict[tuple[int, int], list[tuple[int, int, float, float]]] = {}
-    for k in range(_DIRECTIONS):
-        angle = 2 * math.pi * k / _DIRECTIONS
-        turn = 0.0 if heading_deg is None else math.cos(angle - math.radians(heading_deg))
-        for quantile in _QUANTILES:
-            far = math.sqrt(-2 * math.log(1 - quantile))
-            path = [(far * m * math.sin(angle), far * m * math.cos(angle)) for m in spread_m]
-            x0, y0 = path[0]
-            unheard = any(math.hypot(x0 - x, y0 - y) < _SILENT_M for x, y in deaf)
-            for moment, (x, y) in enumerate(path):
-                cell = (int(x // _CELL_M), int(y // _CELL_M))
-                cells.setdefault(cell, []).append((len(weights), moment, x, y))
-            weights.append(math.exp(_PERSISTENCE * turn) * (_SILENT_FACTOR if unheard else 1.0))
+    for wx, wy, *velocity in zip(walkers.x, walkers.y, walkers.vx, walkers.vy, strict=True):
+        pace = mps * rng.uniform(_SLOW, _FAST) * (1 - _STANDS)
+        street = None if streets is None else streets.nearest(wx + dx, wy + dy)
+        if streets is None or street is None:
+            weight = _OFF_STREET if streets else 1.0
+            path = _in_the_open((wx + dx, wy + dy), velocity, age_s)
+        else:
+            spot, off_m = street
+            weight = math.exp(-((off_m / _STREET_SD_M) ** 2) / 2) + _OFF_STREET
+            forward = rng.random() < 1 / (1 + math.exp(-4 * streets.speed_along(spot, *velocity)))
+            path = list(_along_streets(streets, (spot, forward), age_s, pace, rng))
+        x0, y0 = path[0]
+        unheard = any(math.hypot(x0 - x, y0 - y) < _SILENT_M for x, y in deaf)
+        for moment, (x, y) in enumerate(path):
+            cell = (int(x // _CELL_M), int(y // _CELL_M))
+            cells.setdefault(cell, []).append((len(weights), moment, x, y))
+        weights.append(weight * (_SILENT_FACTOR if unheard else 1.0))
     total = sum(weights)
     return _Cloud([weight / total for weight in weights], cells)
+
+
+def _in_the_open(
+    at: tuple[float, float], velocity: Sequence[float], age_s: float
+) -> list[tuple[float, float]]:
+    """Where somebody is at `AHEAD_S` from now who keeps a direction for about `_KEEPS_S`."""
+    gone_s = [_KEEPS_S * (1 - math.exp(-(age_s + ahead_s) / _KEEPS_S)) for ahead_s in AHEAD_S]
+    return [(at[0] + velocity[0] * s, at[1] + velocity[1] * s) for s in gone_s]
+
+
+def _along_streets(
+    streets: Streets, begin: tuple[Spot, bool], age_s: float, pace_mps: float, rng: random.Random
+) -> Iterator[tuple[float, float]]:
+    """Where somebody is at `AHEAD_S` from now who walks on along the streets, turning as people do."""
+    spot, forward = begin
+    before_s = 0.0
+    for after_s in (age_s + ahead_s for ahead_s in AHEAD_S):
+        spot, forward = streets.walked(spot, forward, pace_mps * (after_s - before_s), rng.random)
+        before_s = after_s
+        yield streets.at(spot)
 
 
 def _seen(camera: Camera, plane: Plane, cloud: _Cloud) -> dict[int, tuple[int, int]]:

@@ -8,7 +8,7 @@ from shared.domain.case import Evidence, Kind, Look, Mark
 from shared.domain.geo import LatLon, Plane, bearing_deg, distance_m
 from shared.domain.places import Camera, Scanner
 from shared.domain.reach import speed_mps
-from shared.domain.search import heading, rank_cameras
+from shared.domain.search import heading, rank_cameras, walkers_about
 from tests.casework import HOME, at, evidence, near
 
 
@@ -44,7 +44,8 @@ def test_at_2_3_two_cameras_on_one_spot_are_not_both_put_first() -> None:
 
 def test_at_2_3_a_known_heading_puts_the_street_ahead_first() -> None:
     east, west = camera("east", 70, -10), camera("west", -70, -10)
-    ranked = rank_cameras([west, east], evidence(), now=at(40), age_y=4, heading_deg=90)
+    walkers = walkers_about(evidence(), mps=speed_mps(4), heading_deg=90)
+    ranked = rank_cameras([west, east], evidence(), now=at(40), age_y=4, walkers=walkers)
 
     assert ids(ranked)[0] == "east"
 
@@ -111,7 +112,8 @@ def test_at_2_3_the_top_three_see_the_child_more_often_than_the_nearest_three() 
         age_s = rng.uniform(10, 90)
         found = Evidence(Kind.HEARD, at(-age_s), HOME, 35.0, "s")
         heading_deg, walk = _walk(rng, plane, age_s)
-        best = rank_cameras(cameras, found, now=at(0), age_y=4, heading_deg=heading_deg, limit=3)
+        walkers = walkers_about(found, mps=speed_mps(4), heading_deg=heading_deg)
+        best = rank_cameras(cameras, found, now=at(0), age_y=4, walkers=walkers, limit=3)
         ranked = [each.camera for each in best]
         nearest = sorted(cameras, key=lambda one: distance_m(one.at, HOME))[:3]
         hits["ranked"] += any(sees(one, where) for one in ranked for where in walk)
