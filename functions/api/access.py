@@ -75,6 +75,8 @@ ALLOWED: Mapping[str, frozenset[Role]] = {
     "GET /v1/cases/{case_id}/shares": _ROOM | {Role.AUDITOR},
     "POST /v1/cases/{case_id}/shares": _ROOM,
     "POST /v1/cases/{case_id}/shares/{neighbour_id}/revoke": _ROOM,
+    "GET /v1/agreements": _ROOM | {Role.ADMIN, Role.AUDITOR},
+    "POST /v1/agreements/sign": frozenset({Role.OFFICIAL}),
     "GET /v1/offers": _ROOM,
     "POST /v1/offers/{owner_id}/{case_id}/accept": _ROOM,
     "POST /v1/offers/{owner_id}/{case_id}/decline": _ROOM,
@@ -83,6 +85,8 @@ ALLOWED: Mapping[str, frozenset[Role]] = {
     "GET /v1/shared/{owner_id}/{case_id}/position": _ROOM,
     "GET /v1/shared/{owner_id}/{case_id}/track": _ROOM,
     "GET /v1/shared/{owner_id}/{case_id}/cameras": _ROOM,
+    "POST /v1/shared/{owner_id}/{case_id}/cameras/{camera_id}": _ROOM,
+    "POST /v1/shared/{owner_id}/{case_id}/return": _ROOM,
 }
 
 

@@ -22,6 +22,7 @@ from shared.domain.position import Fix
 from shared.domain.reach import newest, reach, speed_mps
 from shared.domain.report import case_report
 from shared.domain.search import AHEAD_S, rank_cameras
+from shared.domain.sharing import marks_in
 from shared.ports import Watched
 from shared.schema import http
 
@@ -240,8 +241,7 @@ def told_track(on: Adapters, case: Case) -> http.Track:
 def told_cameras(owner: Adapters, case: Case, desk: Desk) -> http.RankedCameras:
     """The cameras of the caller's own district, ranked for a case of `owner`."""
     now = desk.now
-    # The search log names cameras of the district that owns the case; ids of another's may be the same.
-    marks = case.marks if owner.tenant_id == desk.on.tenant_id else {}
+    marks = marks_in(case, desk.on.tenant_id)
     marked = {camera_id: _mark(mark) for camera_id, mark in marks.items()}
     fix = _fix(owner, case)
     start = newest(known(case, fix))

@@ -4,6 +4,7 @@ The only routes that look at another tenant's data. What a neighbour sees goes t
 not there before accepting, after revoking and after the end.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from functions.api.cases import change, told_cameras, told_position, told_track
@@ -12,12 +13,15 @@ from functions.api.places import tenant_name
 from shared.adapters.wiring import Adapters
 from shared.domain import case as rules
 from shared.domain import sharing
-from shared.domain.case import Case
-from shared.domain.errors import NotFound
+from shared.domain.case import Case, Evidence, Kind, Look
+from shared.domain.errors import Conflict, NotFound
 from shared.domain.sharing import Share, View
 from shared.schema import http
 
 router = new_router()
+
+_TRIES = 5
+"""Two operators of a neighbour may decide at once; who is overtaken looks again."""
 
 
 @router.get("/cases/<case_id>/shares", summary="Who was offered a case", tags=["sharing"])
@@ -69,14 +73,14 @@ def offers(desk: AtDesk) -> http.Offers:
 @router.post("/offers/<owner_id>/<case_id>/accept", summary="Accept an offer", tags=["sharing"])
 def accept(owner_id: http.Id, case_id: http.Id, body: http.NothingAsked, desk: AtDesk) -> http.OneShare:
     """Open the grant: this case, the agreed fields, until its end."""
-    share = desk.on.shares.received(owner_id, case_id)
-    return _decided(desk, share, sharing.accept(share, desk.actor.actor_id, desk.now), "share-accepted")
+    take = lambda share: sharing.accept(share, desk.actor.actor_id, desk.now)  # noqa: E731
+    return _decided(desk, owner_id, case_id, take, "share-accepted")
 
 
 @router.post("/offers/<owner_id>/<case_id>/decline", summary="Decline an offer", tags=["sharing"])
 def decline(owner_id: http.Id, case_id: http.Id, body: http.NothingAsked, desk: AtDesk) -> http.OneShare:
-    share = desk.on.shares.received(owner_id, case_id)
-    return _decided(desk, share, sharing.decline(share, desk.actor.actor_id, desk.now), "share-declined")
+    leave = lambda share: sharing.decline(share, desk.actor.actor_id, desk.now)  # noqa: E731
+    return _decided(desk, owner_id, case_id, leave, "share-declined")
 
 
 @router.get("/shared/<owner_id>/<case_id>", summary="A neighbour's case", tags=["sharing"])
@@ -115,6 +119,35 @@ def shared_cameras(owner_id: http.Id, case_id: http.Id, desk: AtDesk) -> http.Ra
     return told_cameras(grant.owner, grant.case, desk)
 
 
+@router.post(
+    "/shared/<owner_id>/<case_id>/cameras/<camera_id>", summary="Mark an own camera", tags=["sharing"]
+)
+def shared_mark(
+    owner_id: http.Id, case_id: http.Id, camera_id: http.Id, body: http.MarkAsked, desk: AtDesk
+) -> http.RankedCameras:
+    """What this district sees in its camera goes into the owner's search log, as `<district>/<camera>`."""
+    grant = _granted(desk, owner_id, case_id, sharing.POSITION)
+    camera = next((c for c in desk.on.registry.cameras() if c.camera_id == camera_id), None)
+    if camera is None:
+        raise NotFound("camera-not-found")
+    name, look = sharing.camera_name(desk.on.tenant_id, camera_id), Look(body.mark)
+    view = Evidence(Kind.SEEN, desk.now, camera.at, camera.range_m, name)
+    case = change(
+        grant.owner,
+        case_id,
+        lambda case: rules.mark_camera(case, name, look, desk.actor, desk.now, view=view),
+    )
+    return told_cameras(grant.owner, case, desk)
+
+
+@router.post("/shared/<owner_id>/<case_id>/return", summary="Give a case back", tags=["sharing"])
+def give_back(owner_id: http.Id, case_id: http.Id, body: http.NothingAsked, desk: AtDesk) -> http.OneShare:
+    """The search here is over: the grant ends now, for this district."""
+    _granted(desk, owner_id, case_id)
+    end = lambda share: sharing.revoke(share, desk.actor.actor_id, desk.now)  # noqa: E731
+    return _decided(desk, owner_id, case_id, end, "share-returned")
+
+
 class Grant(NamedTuple):
     owner: Adapters
     case: Case
@@ -138,12 +171,24 @@ def _granted(desk: Desk, owner_id: str, case_id: str, field: str = "") -> Grant:
     return Grant(owner, case, view)
 
 
-def _decided(desk: Desk, before: Share, after: Share, code: str) -> http.OneShare:
-    """Store the neighbour's decision and note it in the owner's timeline."""
-    if after != before:
-        after = desk.on.shares.save(after)
-        _record(desk, desk.of(after.owner_id), after, code)
-    return http.OneShare(share=_told(after, desk))
+def _decided(
+    desk: Desk, owner_id: str, case_id: str, decide: Callable[[Share], Share], code: str
+) -> http.OneShare:
+    """Store the neighbour's decision and note it in the owner's timeline; the same again is no change."""
+    for _ in range(_TRIES):
+        before = desk.on.shares.received(owner_id, case_id)
+        after = decide(before)
+        if after == before:
+            return http.OneShare(share=_told(after, desk))
+        try:
+            saved = desk.on.shares.save(after)
+        except Conflict as conflict:
+            if conflict.code != "share-overtaken":
+                raise
+            continue
+        _record(desk, desk.of(owner_id), saved, code)
+        return http.OneShare(share=_told(saved, desk))
+    raise Conflict("share-overtaken", neighbour_id=desk.on.tenant_id)
 
 
 def _record(desk: Desk, owner: Adapters, share: Share, code: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.domain.case import Case, Evidence, Kind
+from shared.domain.case import Case, Evidence, Kind, Mark
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.geo import Ellipse, LatLon
 from shared.domain.places import Agreement, Policy, Signature
@@ -169,6 +169,19 @@ def shortened(share: Share, case: Case) -> Share:
     if secured_at is None or not share.is_open:
         return share
     return replace(share, until=min(share.until, secured_at + GRACE_AFTER_SECURED))
+
+
+def camera_name(tenant_id: str, camera_id: str) -> str:
+    """What the search log of another district's case calls a camera: two districts may have a "cam-1"."""
+    return f"{tenant_id}/{camera_id}"
+
+
+def marks_in(case: Case, tenant_id: str) -> dict[str, Mark]:
+    """The marks on one district's own cameras, by the name it gives them."""
+    if tenant_id == case.tenant_id:
+        return {name: mark for name, mark in case.marks.items() if "/" not in name}
+    own = camera_name(tenant_id, "")
+    return {name.removeprefix(own): mark for name, mark in case.marks.items() if name.startswith(own)}
 
 
 def granting(share: Share) -> str:

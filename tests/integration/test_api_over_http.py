@@ -71,7 +71,14 @@ def site(local_cloud: LocalCloud) -> Site:
 
 def manifest(tenant: str, boundary: Any, other: str, beyond: Any) -> dict[str, Any]:
     lon = sum(corner[1] for corner in boundary) / 4
-    agreement = {"neighbour_id": other, "neighbour_boundary": beyond, "until": "2099-01-01T00:00:00Z"}
+    agreement = {
+        "neighbour_id": other,
+        "neighbour_boundary": beyond,
+        "until": "2099-01-01T00:00:00Z",
+        "signatures": [
+            {"tenant_id": party, "by": "mayor", "at": "2026-03-02T00:00:00Z"} for party in (tenant, other)
+        ],
+    }
     return {
         "tenant_id": tenant,
         "tenant": {"name": f"{tenant} 구", "boundary": boundary},

@@ -9,7 +9,6 @@ from shared.adapters.wiring import Adapters
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.geo import Area, LatLon
 from shared.domain.places import (
-    Agreement,
     Camera,
     Child,
     Consent,
@@ -19,6 +18,7 @@ from shared.domain.places import (
     Scanner,
     Tenant,
 )
+from tests.casework import agreed
 from tests.integration.conftest import World
 
 AT = LatLon(37.123456789012345, 126.98765432101234)
@@ -45,7 +45,7 @@ def test_every_kind_of_record_comes_back_as_it_went_in(on: Adapters):
         Camera("cam-1", "북문", AT, 12.5, 90.0, 40.0),
         Phone("p-1", "sun", "김", "ios", "t", "arn"),
     )
-    agreement = Agreement(on.tenant_id, "nuri", AREA, ("position", "track"), GIVEN)
+    agreement = agreed(on.tenant_id, "nuri", AREA, ("position", "track"))
     registry.put(tenant, facility, scanner, camera, child(), phone, agreement)
 
     stored = (

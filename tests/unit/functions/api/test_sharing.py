@@ -1,21 +1,29 @@
 """What a neighbour sees of a case, and when, at the real handler."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from shared.domain.case import Evidence, Kind, add_evidence, system
 from shared.domain.geo import LatLon
+from shared.domain.sharing import Share, signed
 from tests.casework import agreed
 from tests.unit.functions.api.town import (
     AUDITOR,
     NEIGHBOUR,
     NURI,
+    OFFICIAL,
     OPERATOR,
     START,
     STRANGER,
     Town,
+    Who,
 )
+
+COLLEAGUE = Who("operator-m", "nuri", "operator")
+NEIGHBOURS_OFFICIAL = Who("official-n", "nuri", "official")
 
 
 def test_an_offer_shows_area_class_and_clothes_and_nothing_more(town: Town):
@@ -212,3 +220,185 @@ def test_a_stranger_has_no_offers(town: Town):
     town.share(town.case())
 
     assert town.ask(STRANGER, "GET /v1/offers").body["offers"] == []
+
+
+def test_at_3_2_two_operators_who_accept_at_once_are_both_told_it_is_accepted(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+):
+    case_id = town.case()
+    town.share(case_id, accept=False)
+    desk = town.on("nuri").shares
+    save = desk.save
+
+    def overtaken(share: Share) -> Share:
+        """A colleague's request comes in between reading and saving."""
+        monkeypatch.undo()
+        town.ask(COLLEAGUE, f"POST /v1/offers/garam/{case_id}/accept", {})
+        return save(share)
+
+    monkeypatch.setattr(desk, "save", overtaken)
+    told = town.ask(NEIGHBOUR, f"POST /v1/offers/garam/{case_id}/accept", {})
+
+    lines = town.ask(OPERATOR, f"GET /v1/cases/{case_id}/timeline").body["entries"]
+    codes = [line["code"] for line in lines]
+    assert (told.status, told.body["share"]["state"], codes.count("share-accepted")) == (200, "accepted", 1)
+
+
+def test_at_3_4_who_accepts_while_the_owner_revokes_gets_nothing(town: Town, monkeypatch: pytest.MonkeyPatch):
+    case_id = town.case()
+    town.share(case_id, accept=False)
+    desk = town.on("nuri").shares
+    save = desk.save
+
+    def revoked(share: Share) -> Share:
+        monkeypatch.undo()
+        town.ask(OPERATOR, f"POST /v1/cases/{case_id}/shares/nuri/revoke", {})
+        return save(share)
+
+    monkeypatch.setattr(desk, "save", revoked)
+    told = town.ask(NEIGHBOUR, f"POST /v1/offers/garam/{case_id}/accept", {})
+
+    seen = town.ask(NEIGHBOUR, f"GET /v1/shared/garam/{case_id}").status
+    assert (told.status, told.code, seen) == (409, "offer-not-open", 404)
+
+
+def test_at_3_2_accepting_twice_is_one_grant(town: Town):
+    case_id = town.case()
+    town.share(case_id)
+    first = town.on("nuri").shares.received("garam", case_id)
+    town.later(60)
+    town.ask(NEIGHBOUR, f"POST /v1/offers/garam/{case_id}/accept", {})
+
+    assert town.on("nuri").shares.received("garam", case_id) == first
+
+
+def test_a_neighbour_marks_its_own_camera_in_the_owners_search_log(town: Town):
+    town.heard()
+    case_id = town.case()
+    town.share(case_id)
+    town.ask(OPERATOR, f"POST /v1/cases/{case_id}/cameras/cam-1", {"mark": "not-seen"})
+
+    told = town.ask(NEIGHBOUR, f"POST /v1/shared/garam/{case_id}/cameras/cam-1", {"mark": "confirmed"})
+
+    case = town.on("garam").cases.get(case_id)
+    assert {name: mark.look.value for name, mark in case.marks.items()} == {
+        "cam-1": "not-seen",
+        "nuri/cam-1": "confirmed",
+    }
+    assert (told.body["marked"]["cam-1"]["mark"], case.last[Kind.SEEN].source, "T8c" in case.clock) == (
+        "confirmed",
+        "nuri/cam-1",
+        True,
+    )
+
+
+def test_a_neighbours_mark_is_on_the_timeline_with_its_district(town: Town):
+    town.heard()
+    case_id = town.case()
+    town.share(case_id)
+    town.ask(NEIGHBOUR, f"POST /v1/shared/garam/{case_id}/cameras/cam-2", {"mark": "watching"})
+
+    last = town.ask(OPERATOR, f"GET /v1/cases/{case_id}/timeline").body["entries"][-1]
+
+    assert (last["code"], last["actor"], last["params"]["tenant_id"], last["params"]["camera_id"]) == (
+        "camera-watching",
+        "operator-n",
+        "nuri",
+        "nuri/cam-2",
+    )
+
+
+def test_a_neighbour_marks_no_camera_that_is_not_its_own(town: Town):
+    town.heard()
+    case_id = town.case()
+    town.share(case_id)
+
+    told = town.ask(NEIGHBOUR, f"POST /v1/shared/garam/{case_id}/cameras/cam-404", {"mark": "watching"})
+
+    assert (told.status, told.code) == (404, "camera-not-found")
+
+
+def test_a_neighbour_gives_a_case_back_and_sees_it_no_more(town: Town):
+    case_id = town.case()
+    town.share(case_id)
+
+    told = town.ask(NEIGHBOUR, f"POST /v1/shared/garam/{case_id}/return", {})
+
+    last = town.ask(OPERATOR, f"GET /v1/cases/{case_id}/timeline").body["entries"][-1]["code"]
+    seen = town.ask(NEIGHBOUR, f"GET /v1/shared/garam/{case_id}").status
+    assert (told.status, last, seen) == (200, "share-returned", 404)
+
+
+def test_a_neighbour_cannot_offer_on_what_was_shared_with_it(town: Town):
+    town.on("nuri").registry.put(agreed("nuri", "bora", NURI))
+    case_id = town.case()
+    town.share(case_id)
+
+    told = town.ask(NEIGHBOUR, f"POST /v1/cases/{case_id}/shares", {"neighbour_id": "bora"})
+
+    assert (told.status, town.ask(STRANGER, "GET /v1/offers").body["offers"]) == (404, [])
+
+
+def test_an_unsigned_agreement_offers_nothing(town: Town):
+    half = agreed("garam", "nuri", NURI)
+    town.on("garam").registry.put(replace(half, signatures=half.signatures[:1]))
+
+    told = town.ask(OPERATOR, f"POST /v1/cases/{town.case()}/shares", {"neighbour_id": "nuri"})
+
+    assert (told.status, told.code) == (409, "agreement-unsigned")
+
+
+def test_an_agreement_holds_once_both_districts_have_signed_it(town: Town):
+    unsigned = replace(agreed("garam", "nuri", NURI), signatures=())
+    town.on("garam").registry.put(unsigned)
+    body = {"owner_id": "garam", "neighbour_id": "nuri", "terms": unsigned.terms}
+
+    states = [
+        town.ask(who, "POST /v1/agreements/sign", body).body["agreement"]["in_force"]
+        for who in (OFFICIAL, NEIGHBOURS_OFFICIAL)
+    ]
+
+    received = town.ask(NEIGHBOURS_OFFICIAL, "GET /v1/agreements", query={"owner_id": "garam"}).body[
+        "received"
+    ]
+    assert (states, [s["tenant_id"] for s in received[0]["signatures"]]) == ([False, True], ["garam", "nuri"])
+
+
+def test_nobody_signs_terms_that_were_changed_after_reading(town: Town):
+    body = {"owner_id": "garam", "neighbour_id": "nuri", "terms": "0" * 64}
+
+    told = town.ask(OFFICIAL, "POST /v1/agreements/sign", body)
+
+    assert (told.status, told.code) == (409, "agreement-changed")
+
+
+def test_a_third_district_can_neither_sign_nor_see_an_agreement(town: Town):
+    terms = town.on("garam").registry.agreements()[0].terms
+    stranger = Who("official-b", "bora", "official")
+    body = {"owner_id": "garam", "neighbour_id": "nuri", "terms": terms}
+
+    told = town.ask(stranger, "POST /v1/agreements/sign", body)
+
+    seen = town.ask(stranger, "GET /v1/agreements", query={"owner_id": "garam"}).body
+    assert (told.status, seen) == (404, {"given": [], "received": []})
+
+
+def test_a_signature_overwritten_at_the_same_moment_is_given_again(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+):
+    unsigned = replace(agreed("garam", "nuri", NURI), signatures=())
+    town.on("garam").registry.put(unsigned)
+    registry = town.on("garam").registry
+    put = registry.put
+
+    def late(record: Any) -> None:
+        """The neighbour's signature is stored just before ours, and lost under it; ours just before theirs."""
+        monkeypatch.undo()
+        put(record)
+        put(signed(unsigned, "nuri", "official-n", START))
+
+    monkeypatch.setattr(registry, "put", late)
+    body = {"owner_id": "garam", "neighbour_id": "nuri", "terms": unsigned.terms}
+    told = town.ask(OFFICIAL, "POST /v1/agreements/sign", body)
+
+    assert told.body["agreement"]["in_force"]
