@@ -392,7 +392,7 @@ def test_a_signature_overwritten_at_the_same_moment_is_given_again(
     put = registry.put
 
     def late(record: Any) -> None:
-        """The neighbour's signature is stored just before ours, and lost under it; ours just before theirs."""
+        """The neighbour signed what it had read before ours was stored."""
         monkeypatch.undo()
         put(record)
         put(signed(unsigned, "nuri", "official-n", START))
