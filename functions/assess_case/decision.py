@@ -41,7 +41,7 @@ def decide(at: Situation) -> Next:
         return Next.END_SHARES if ended(at.shares, case, at.now) else Next.AWAIT_NEWS
     asked = (
         (Next.TELL, _retell(at)),
-        (Next.ESCALATE, bool(escalation.due(case, at.tenant.policy, at.now))),
+        (Next.ESCALATE, bool(escalation.due(case, at.tenant.policy, at.now)) or _call_again(at)),
         (Next.END_SHARES, bool(ended(at.shares, case, at.now)) or _untold(at, over=True)),
         (Next.GRANT, bool(ungranted(at.shares, case, at.now))),
         (Next.OFFER, bool(to_offer(at)) or unagreed(at) or _untold(at, over=False)),
@@ -101,6 +101,11 @@ def _retell(at: Situation) -> bool:
     )
 
 
+def _call_again(at: Situation) -> bool:
+    """Whom an escalation step calls has not been reached, and the last try is a while ago."""
+    return bool(escalation.unheard(at.case)) and _rested(at, "escalation", RETELL_S)
+
+
 def _handover_due(at: Situation) -> bool:
     if at.case.status is not Status.ACTUAL or not at.tenant.police_url or not _rested(at, "police", UPDATE_S):
         return False
@@ -145,4 +150,6 @@ def _retries(at: Situation) -> list[datetime]:
     changed = case.handover != case.handover_tried or handover_content(case) != case.handover_covers
     if case.status is Status.ACTUAL and at.tenant.police_url and changed:
         missing.append("police")
+    if escalation.unheard(case):
+        missing.append("escalation")
     return [case.tried[a] + timedelta(seconds=RETELL_S) for a in missing if a in case.tried]

