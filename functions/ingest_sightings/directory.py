@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from shared.adapters.wiring import Adapters
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.outing import Outing
-from shared.domain.places import Child, Phone, Scanner, Tenant
+from shared.domain.places import Child, Phone, Scanner, Status, Tenant
 from shared.domain.position import Receiver
 from shared.ports import Watched
 
@@ -43,12 +43,16 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """Why a beacon is collected: whose it is, since when (epoch ms), for which outing or case."""
+    """Why a beacon is collected: whose it is, since when (epoch ms), for which outing or case.
+
+    deaf: sources that a drill takes as silent for it.
+    """
 
     owner_id: str
     since_ms: int = 0
     outing: Outing | None = None
     case_id: str = ""
+    deaf: tuple[str, ...] = ()
 
 
 class Directory:
@@ -64,10 +68,12 @@ class Directory:
     def tenant(self) -> Tenant:
         return self._fresh(("tenant", ""), PEOPLE_KEPT_S, self._on.registry.tenant)
 
-    def places(self) -> Places:
-        return self._fresh(
-            ("places", ""), PEOPLE_KEPT_S, lambda: _places(tuple(self._on.registry.scanners()))
-        )
+    def places(self, beacon_id: str = "") -> Places:
+        """The scanners; for a beacon of a drill, without those that the drill takes as silent."""
+        watched = self.watched().get(beacon_id) if beacon_id else None
+        deaf = watched.deaf if watched else ()
+        load = lambda: _places(tuple(self._on.registry.scanners()), deaf)  # noqa: E731
+        return self._fresh(("places", ",".join(deaf)), PEOPLE_KEPT_S, load)
 
     def phone(self, phone_id: str) -> Phone | None:
         load = lambda: _or_none(lambda: self._on.registry.phone(phone_id))  # noqa: E731
@@ -102,13 +108,19 @@ class Directory:
         watched = self.watched().get(beacon_id)
         if watched and (watched.until is None or now < watched.until):
             outing = self.outing_of(beacon_id) if watched.owner_id == self.tenant_id else None
-            return Purpose(watched.owner_id, outing=outing, case_id=watched.case_id)
+            return Purpose(watched.owner_id, outing=outing, case_id=watched.case_id, deaf=watched.deaf)
         outing = self.outing_of(beacon_id)
         if outing:
             return Purpose(self.tenant_id, round(outing.started_at.timestamp() * 1000), outing)
         if self.tenant().policy.keep_last_known:
             return Purpose(self.tenant_id)
         raise Rejected("no-purpose")
+
+    def is_dead(self, phone_id: str) -> bool:
+        """Whether a drill takes a phone as dead; never one that watches over anything but an exercise."""
+        if not any(phone_id in watched.deaf for watched in self.watched().values()):
+            return False
+        return all(outing.status is Status.EXERCISE for outing in self.outings_of_phone(phone_id))
 
     def check_consent(self, beacon_id: str, now: datetime) -> None:
         """Rejected(unknown-beacon, no-consent, paused) unless a guardian's consent holds."""
@@ -144,10 +156,11 @@ class Directory:
 
 
 @lru_cache(maxsize=64)
-def _places(scanners: tuple[Scanner, ...]) -> Places:
+def _places(scanners: tuple[Scanner, ...], deaf: tuple[str, ...] = ()) -> Places:
     """Built once while nothing changes: positioning caches by the identity of `alive`."""
     receivers = {s.scanner_id: Receiver(s.scanner_id, s.at, s.offset_db, s.sd_db) for s in scanners}
-    return Places(receivers, tuple(receivers[s.scanner_id] for s in scanners if not s.dark))
+    alive = (s.scanner_id for s in scanners if not s.dark and s.scanner_id not in deaf)
+    return Places(receivers, tuple(receivers[each] for each in alive))
 
 
 _directories: WeakKeyDictionary[Adapters, Directory] = WeakKeyDictionary()

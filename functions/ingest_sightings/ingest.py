@@ -113,13 +113,16 @@ def _sort(reading: Reading, on: On, arrived: dict[str, Arrived], report: Report)
     own = directory_of(on(reading.tenant_id))
     report.normalised += reading.normalised
     report.sightings += len(reading.heard)
-    if reading.is_phone:
+    is_dead = reading.is_phone and own.is_dead(reading.thing)
+    if reading.is_phone and not is_dead:
         mine = arrived.setdefault(reading.tenant_id, Arrived())
         mine.reported_ms[reading.thing].append(reading.sent_ms)
         mine.fixes[reading.thing] += [reading.fix] if reading.fix else []
         mine.messages[reading.thing].add(reading.message_id)
     for beacon_id, sighting in reading.heard:
         try:
+            if is_dead and beacon_id not in own.watched():  # even a dead phone helps a case that is no drill
+                raise Rejected("drill-outage")
             owner_id, kept = _kept(beacon_id, sighting, own, on)
         except Rejected as error:
             report.dropped[error.code] += 1
@@ -139,6 +142,8 @@ def _kept(beacon_id: str, sighting: Sighting, own: Directory, on: On) -> tuple[s
     purpose = own.purpose(beacon_id, now)
     if sighting.at_ms < purpose.since_ms:
         raise Rejected("before-outing")
+    if sighting.source_id in purpose.deaf:
+        raise Rejected("drill-outage")
     directory_of(on(purpose.owner_id)).check_consent(beacon_id, now)
     scanner = own.places().receivers.get(sighting.source_id)
     if purpose.owner_id != own.tenant_id and scanner:

@@ -211,7 +211,7 @@ def _placed(before: Track, after: Track, directory: Directory, *, within_reach: 
     if within_reach and before.beacon_id not in directory.watched():
         fix = beside(sightings)
     if fix is None:
-        places = directory.places()
+        places = directory.places(before.beacon_id)
         fix = located(after.window, places.receivers, places.alive)
     return replace(after, fix=fix)
 
