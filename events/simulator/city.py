@@ -26,6 +26,7 @@ from shared.domain.places import (
     Tenant,
 )
 from shared.domain.sharing import signed
+from shared.domain.streets import Line
 
 Floats = NDArray[np.float64]
 Record = Tenant | Facility | Scanner | Camera | Child | Phone | Agreement
@@ -177,6 +178,14 @@ class City:
         at = self.plane.to_latlon
         yield from ((at(x, ys[0]), at(x, ys[-1])) for x in xs)
         yield from ((at(xs[0], y), at(xs[-1], y)) for y in ys)
+
+    def street_pieces(self, x_m: float, y_m: float, within_m: float) -> Iterator[Line]:
+        """Streets in pieces from crossing to crossing, of a square about a place."""
+        xs = [x for x in self.streets.xs_m if abs(x - x_m) <= within_m]
+        ys = [y for y in self.streets.ys_m if abs(y - y_m) <= within_m]
+        at = self.plane.to_latlon
+        yield from ((at(x, a), at(x, b)) for x in xs for a, b in pairwise(ys))
+        yield from ((at(a, y), at(b, y)) for y in ys for a, b in pairwise(xs))
 
 
 class _Builder:
