@@ -18,7 +18,9 @@ from infra.local.cloud import local_cloud as start_local_cloud
 from shared.adapters import wiring
 from shared.adapters.clock import ManualClock
 from shared.adapters.memory import MemoryCloud
+from shared.adapters.session import Session
 from shared.adapters.wiring import Adapters, AwsAdapters, Environment, memory_adapters
+from tests.iam import Guarded
 from tests.template import table_definition
 
 START = datetime(2026, 5, 5, 10, 0, tzinfo=UTC)
@@ -45,6 +47,14 @@ class MotoCloud:
 
     environment: Environment
     client: Callable[[str], Any]
+
+
+class GuardedSession(Session):
+    """A tenant's session as AWS would hold it: requests that no function's role allows are refused."""
+
+    def client(self, service: str) -> Any:
+        found = super().client(service)
+        return Guarded(found, self._tags) if service == "dynamodb" else found
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +106,7 @@ def cloud(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Wo
     if request.param == "moto":
         moto: MotoCloud = request.getfixturevalue("moto_cloud")
         environment, client = moto.environment, moto.client
+        monkeypatch.setattr(wiring, "Session", GuardedSession)
     else:
         local: LocalCloud = request.getfixturevalue("local_cloud")
         environment, client = environment_of(local), local.client
