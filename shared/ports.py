@@ -13,6 +13,7 @@ from shared.domain.channels import Alert
 from shared.domain.drill import Drill
 from shared.domain.geo import Area, LatLon
 from shared.domain.guardian import Guardianship, Link, Owed
+from shared.domain.handover import InformationRequest, PoliceLink
 from shared.domain.outing import Outing
 from shared.domain.places import Agreement, Camera, Child, Contact, Facility, Phone, Scanner, Tenant
 from shared.domain.position import Fix
@@ -168,6 +169,10 @@ class Cases(Protocol):
         ...
 
     def open_case_of(self, subject_id: str) -> Case | None: ...
+    def of_subject(self, subject_id: str) -> Sequence[Case]:
+        """All cases there were about somebody, oldest first."""
+        ...
+
     def create(self, case: Case, entries: Sequence[Entry]) -> Case:
         """Conflict(case_id=…) when the subject has an open case already: one per subject."""
         ...
@@ -177,6 +182,10 @@ class Cases(Protocol):
         ...
 
     def timeline(self, case_id: str, after_seq: int = 0) -> Sequence[Entry]: ...
+    def forget_places(self, case_id: str) -> int:
+        """Destroy the coordinates of a case's lines; their digests stay and the chain holds. How many."""
+        ...
+
     def remember(self, case_id: str, key: str, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The answer already stored under an idempotency key, or None after storing this one."""
         ...
@@ -408,4 +417,31 @@ class Devices(Protocol):
 
     def push_key(self) -> str:
         """The public key a browser subscribes to this tenant's web push with (RFC 8292), base64url."""
+        ...
+
+
+class PoliceDesk(Protocol):
+    """What a tenant gave its police, and what they asked for."""
+
+    def keep(self, case_id: str, version: int, record: str, *, until: datetime) -> str:
+        """Store a hand-over's JSON unless that version is there; returns what is stored."""
+        ...
+
+    def handover(self, case_id: str, version: int) -> str:
+        """A version as it was made. NotFound when there is none, or its time is over."""
+        ...
+
+    def link(self, link_id: str) -> PoliceLink: ...
+    def links(self, case_id: str) -> Sequence[PoliceLink]: ...
+    def save_link(self, link: PoliceLink) -> PoliceLink:
+        """Store with version + 1. Conflict when overtaken."""
+        ...
+
+    def request(self, request_id: str) -> InformationRequest: ...
+    def requests(self, since: datetime, until: datetime) -> Sequence[InformationRequest]:
+        """Received in that time, oldest first."""
+        ...
+
+    def save_request(self, request: InformationRequest) -> InformationRequest:
+        """Store with version + 1. Conflict when overtaken."""
         ...

@@ -77,6 +77,10 @@ class DynamoCases:
         )
         return self.get(from_item(found["Item"])["case_id"]) if "Item" in found else None
 
+    def of_subject(self, subject_id: str) -> Sequence[Case]:
+        found = self._query(f"{self._tenant_id}#subject#{subject_id}", after="case#", prefix="case#")
+        return self._heads([item["case_id"] for item in found])
+
     def create(self, case: Case, entries: Sequence[Entry]) -> Case:
         stored = replace(case, version=1, news=0)
         head = {
@@ -85,7 +89,9 @@ class DynamoCases:
                 "attribute_not_exists(pk)",
             )
         }
-        self._write([head, *self._opening(case), *self._lines(case.case_id, entries)], case)
+        pk = f"{self._tenant_id}#subject#{case.subject.subject_id}"
+        listed = {"Put": self._put({"pk": pk, "sk": f"case#{case.case_id}", "case_id": case.case_id})}
+        self._write([head, listed, *self._opening(case), *self._lines(case.case_id, entries)], case)
         return stored
 
     def save(self, case: Case, entries: Sequence[Entry]) -> Case:
@@ -113,6 +119,15 @@ class DynamoCases:
     def timeline(self, case_id: str, after_seq: int = 0) -> Sequence[Entry]:
         items = self._query(f"{self._tenant_id}#case#{case_id}", after=f"t#{after_seq + 1:06d}", prefix="t#")
         return [_entry(item) for item in items]
+
+    def forget_places(self, case_id: str) -> int:
+        pk, lines = f"{self._tenant_id}#case#{case_id}", 0
+        for item in self._query(pk, after="t#", prefix="t#"):
+            if "evidence" in item:
+                key = to_item({"pk": pk, "sk": item["sk"]})
+                self._dynamodb.update_item(TableName=self._table, Key=key, UpdateExpression="REMOVE evidence")
+                lines += 1
+        return lines
 
     def remember(self, case_id: str, key: str, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
         at = {"pk": f"{self._tenant_id}#case#{case_id}", "sk": f"idem#{key}"}
@@ -252,6 +267,9 @@ class MemoryCases:
         case_id = self._locks.get((self._tenant_id, subject_id))
         return None if case_id is None else self.get(case_id)
 
+    def of_subject(self, subject_id: str) -> Sequence[Case]:
+        return [case for case in self._all() if case.subject.subject_id == subject_id]
+
     def create(self, case: Case, entries: Sequence[Entry]) -> Case:
         key = (self._tenant_id, case.case_id)
         if key in self._cases:
@@ -278,6 +296,11 @@ class MemoryCases:
     def timeline(self, case_id: str, after_seq: int = 0) -> Sequence[Entry]:
         lines = self._lines.get((self._tenant_id, case_id), [])
         return [entry for entry in lines if entry.seq > after_seq]
+
+    def forget_places(self, case_id: str) -> int:
+        lines = self._lines.get((self._tenant_id, case_id), [])
+        self._lines[(self._tenant_id, case_id)] = [replace(entry, evidence=None) for entry in lines]
+        return sum(entry.evidence is not None for entry in lines)
 
     def remember(self, case_id: str, key: str, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
         known = self._answers.setdefault((self._tenant_id, case_id, key), answer)

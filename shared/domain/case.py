@@ -497,6 +497,20 @@ def handed_over(case: Case, version: int, receipt: str, by: Actor, at: datetime)
     return _record(after, "handed-over", by, at, {"version": version, "receipt": receipt})
 
 
+def guardian_told(case: Case, how: str, by: Actor, at: datetime) -> Change:
+    """A person told the guardian (TG), as `how` says; again is a line and moves nothing."""
+    return _record(_stamped(case, "TG", at), "guardian-told", by, at, {"how": how})
+
+
+def places_destroyed(case: Case, by: Actor, at: datetime) -> Change:
+    """Where the child was is destroyed (T15); again is no change. Conflict while somebody is missing."""
+    if case.is_open:
+        raise Conflict("case-still-open")
+    if "T15" in case.clock:
+        return case, ()
+    return _record(replace(_stamped(case, "T15", at), last={}), "places-destroyed", by, at, {})
+
+
 def note(case: Case, code: str, params: Mapping[str, Any], by: Actor, at: datetime) -> Change:
     """Any other line of the timeline, also on a closed case. params: no name, number or coordinate."""
     return _record(case, code, by, at, params)

@@ -7,9 +7,14 @@ A run of versions to one recipient is one disclosure; a new grant is a new one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from shared.domain.case import Case, Entry
+from shared.domain.case import Actor, Case, Change, Entry, done, note
+
+AT_ONCE = timedelta(seconds=60)
+"""A disclosure that is neither told nor deferred after this long is a fault (FIELD AT-5.4)."""
+WALLED = "exercise-wall"
+"""Why an exercise's notice is deferred for good: it never reaches a guardian."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,22 @@ class Balance:
     sent: int
     deferred: int
     missing: tuple[int, ...]
+
+
+def disclose(
+    case: Case, to: str, since: datetime, by: Actor, at: datetime, *, purpose: str, basis: str, **said: str
+) -> Change:
+    """The child's place goes to a third party: on record once, and from now on the guardian is owed a notice.
+
+    to: "police", "police-request" or a tenant's id. since: what makes it one disclosure (the offer, the
+    report, the request). purpose, basis: codes (i18n `common.value.*`). said: more for the line.
+    """
+    disclosure = disclosing(to, since)
+    if disclosure in case.steps:
+        return case, ()
+    params = {"disclosure": disclosure, "to": to, "purpose": purpose, "basis": basis, **said}
+    after, entries = note(case, "disclosed", params, by, at)
+    return done(after, disclosure), entries
 
 
 def disclosing(to: str, at: datetime) -> str:
@@ -50,3 +71,19 @@ def reconcile(entries: Sequence[Entry]) -> Balance:
     deferred = {str(e.params["disclosure"]) for e in entries if e.code == "notice-deferred"} - sent
     missing = tuple(seq for disclosure, seq in owed.items() if disclosure not in sent | deferred)
     return Balance(len(owed), len(sent & set(owed)), len(deferred & set(owed)), missing)
+
+
+def overdue(entries: Sequence[Entry], now: datetime) -> tuple[int, ...]:
+    """Lines of disclosures whose notice is late: not told nor deferred in a minute, or past its due date."""
+    sent = {str(e.params["disclosure"]) for e in entries if e.code == "notice-sent"}
+    later = {str(e.params["disclosure"]): e.params for e in entries if e.code == "notice-deferred"}
+
+    def is_late(line: Entry) -> bool:
+        params = later.get(str(line.params["disclosure"]))
+        if params is None:
+            return now - line.at > AT_ONCE
+        return params["reason"] != WALLED and datetime.fromisoformat(str(params["due"])) < now
+
+    return tuple(
+        e.seq for e in entries if e.code == "disclosed" and e.params["disclosure"] not in sent and is_late(e)
+    )

@@ -23,7 +23,10 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A child on the roster. outfit: colours for top, bottom, shoes and bag; deleted with the outing."""
+    """A child on the roster. outfit: colours for top, bottom, shoes and bag; deleted with the outing.
+
+    paused: the guardian does not want the bag listened for now; a teacher's eyes must do.
+    """
 
     child_id: str
     beacon_id: str
@@ -32,6 +35,7 @@ class Member:
     answer: Answer | None = None
     answered_at: datetime | None = None
     answered_by: str = ""
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,3 +279,23 @@ def test_a_push_with_a_name_in_it_is_a_fault_of_ours(cloud: World, tenant: str) 
 
     with pytest.raises(ValueError, match="name"):
         cloud.adapters_for(tenant).push.send(message)
+
+
+def test_at_5_6_coordinates_are_destroyed_and_the_chain_still_holds(cloud: World, tenant: str) -> None:
+    open_one(cloud, tenant)
+    acting(cloud, tenant, acknowledge, close)
+    store = cloud.adapters_for(tenant).cases
+    lines = store.forget_places("case-1")
+    acting(cloud, tenant, lambda case: cases.places_destroyed(case, who("system"), at(60)))
+
+    left = [entry.evidence for entry in store.timeline("case-1") if entry.evidence]
+    assert (lines, left, store.get("case-1").last, audit(store, at(0))) == (1, [], {}, {})
+
+
+def test_the_cases_there_were_about_somebody(cloud: World, tenant: str) -> None:
+    open_one(cloud, tenant)
+    acting(cloud, tenant, close)
+    open_one(cloud, tenant, "case-2")
+
+    found = cloud.adapters_for(tenant).cases.of_subject("child-1")
+    assert [case.case_id for case in found] == ["case-1", "case-2"]
