@@ -179,7 +179,7 @@ def test_no_role_may_do_whatever_it_likes() -> None:
 
 
 def test_a_role_names_its_resources_except_where_none_can_be_named() -> None:
-    broad = {action for _, each in statements() if each["Resource"] == "*" for action in each["Action"]}
+    broad = {action for _, each in statements() if each.get("Resource") == "*" for action in each["Action"]}
 
     assert broad == ANY_RESOURCE
 
