@@ -6,7 +6,6 @@ from shared.domain import sharing
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.places import Agreement
 from shared.schema import agreements as wire
-from shared.schema import http
 
 router = new_router()
 
@@ -15,7 +14,7 @@ _TRIES = 3
 
 
 @router.get("/agreements", summary="Agreements with neighbours", tags=["sharing"])
-def several(desk: AtDesk, owner_id: http.Id | None = None) -> wire.Agreements:
+def several(desk: AtDesk, owner_id: wire.Slug | None = None) -> wire.Agreements:
     """Both directions with every neighbour this district has an agreement with; and with `owner_id`."""
     given = desk.on.registry.agreements()
     others = {each.neighbour_id for each in given} | ({owner_id} if owner_id else set())

@@ -29,6 +29,7 @@ from shared.ports import (
     Guardians,
     Live,
     Outings,
+    PoliceDesk,
     Registry,
     Shares,
     Tracking,
@@ -126,6 +127,8 @@ class Adapters(Protocol):
     def answers(self) -> Answers: ...
     @property
     def devices(self) -> Devices: ...
+    @property
+    def police_desk(self) -> PoliceDesk: ...
 
 
 class AwsAdapters:
@@ -294,6 +297,12 @@ class AwsAdapters:
         return DynamoAnswers(self.tenant_id, self._environment.cases_table, self._dynamodb)
 
     @cached_property
+    def police_desk(self) -> PoliceDesk:
+        from shared.adapters.handovers import DynamoPoliceDesk
+
+        return DynamoPoliceDesk(self.tenant_id, self._environment.cases_table, self._dynamodb)
+
+    @cached_property
     def devices(self) -> Devices:
         from shared.adapters.devices import SnsDevices
 
@@ -427,6 +436,12 @@ class MemoryAdapters:
         from shared.adapters.answers import MemoryAnswers
 
         return MemoryAnswers(self.tenant_id, self._world)
+
+    @cached_property
+    def police_desk(self) -> PoliceDesk:
+        from shared.adapters.handovers import MemoryPoliceDesk
+
+        return MemoryPoliceDesk(self.tenant_id, self._world)
 
     @cached_property
     def devices(self) -> Devices:

@@ -6,8 +6,10 @@ from typing import Annotated
 from pydantic import ConfigDict, StringConstraints
 
 from shared.domain.places import Agreement
-from shared.schema.http import Asked, Id, Told
+from shared.schema.http import Asked, Told
 
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{1,30}$")]
+"""A district's name, as in `onboarding.Slug`."""
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256, hex."""
 
@@ -19,8 +21,8 @@ class SignAsked(Asked):
         json_schema_extra={"examples": [{"owner_id": "garam", "neighbour_id": "nuri", "terms": "0" * 64}]}
     )
 
-    owner_id: Id
-    neighbour_id: Id
+    owner_id: Slug
+    neighbour_id: Slug
     terms: Digest
 
 

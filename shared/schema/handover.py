@@ -1,6 +1,7 @@
 """The hand-over to the police, version 1: what an officer needs, and nothing made up.
 
 Blocks follow FIELD 4.2. What is not known reads `미상`, never blank. Heard, seen and reported stay apart.
+A version never changes once it is made; its twins (page, CAP, GeoJSON) carry its version and checksum.
 No resident registration number, ever. `checksum` is SHA-256 hex over the record without it, as canonical
 JSON (sorted keys, no spaces, UTF-8), so a receiver can check what it holds with any tool.
 """
@@ -14,6 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from shared.domain.case import Case, Entry, Evidence, Kind
+from shared.domain.handover import KEPT, deliveries
 from shared.domain.places import Child, Facility, Status, Tenant
 from shared.domain.reach import reach
 from shared.domain.sharing import Share
@@ -132,13 +134,32 @@ class DisclosureBlock(Block):
     restriction: str = "수색 목적 외 이용 금지"
 
 
+class DeliveryBlock(Block):
+    """Who got which earlier version, how, and what for."""
+
+    to: str
+    at: datetime
+    channel: str
+    version: int
+    purpose: str
+
+
+class Replaced(Block):
+    """The version before this one."""
+
+    version: int
+    created_at: datetime
+    checksum: str
+
+
 class ClosingBlock(Block):
-    """How it ended."""
+    """How it ended. destroy_by: when the police's copies of the places are to be gone (영 30의2②)."""
 
     secured_at: datetime | str = UNKNOWN
     secured_by: str = UNKNOWN
     with_guardian_at: datetime | str = UNKNOWN
     reason: str = UNKNOWN
+    destroy_by: datetime | str = UNKNOWN
 
 
 class HandOver(Block):
@@ -155,6 +176,7 @@ class HandOver(Block):
     created_by: str
     legal_basis: str = LEGAL_BASIS
     exercise_notice: str
+    replaces: tuple[Replaced, ...] = ()
     subject: SubjectBlock
     guardian: GuardianBlock
     reporter: ReporterBlock
@@ -164,6 +186,7 @@ class HandOver(Block):
     area: AreaBlock
     actions: tuple[ActionBlock, ...]
     disclosures: tuple[DisclosureBlock, ...]
+    deliveries: tuple[DeliveryBlock, ...]
     closing: ClosingBlock
     checksum: str = ""
 
@@ -193,8 +216,9 @@ def hand_over(
     shares: Sequence[Share],
     version: int,
     now: datetime,
+    before: "HandOver | None" = None,
 ) -> HandOver:
-    """The sealed record of a case as it stands. entries: the whole timeline."""
+    """The sealed record of a case as it stands. entries: the whole timeline; before: the last version."""
     last = case.last
     return HandOver(
         record_id=f"{case.tenant_id}/{case.case_id}",
@@ -206,6 +230,9 @@ def hand_over(
         created_at=now,
         created_by=case.owner or "system",
         exercise_notice="" if case.status is Status.ACTUAL else "[훈련] 실제 상황이 아닙니다",
+        replaces=()
+        if before is None
+        else (Replaced(version=before.version, created_at=before.created_at, checksum=before.checksum),),
         subject=_subject(case, child),
         guardian=_guardian(child, now),
         reporter=_reporter(case, entries, facility),
@@ -229,6 +256,10 @@ def hand_over(
             DisclosureBlock(to=str(e.params["to"]), at=e.at, purpose=str(e.params["purpose"]))
             for e in entries
             if e.code == "disclosed"
+        ),
+        deliveries=tuple(
+            DeliveryBlock(to=d.to, at=d.at, channel=d.channel.value, version=d.version, purpose=d.purpose)
+            for d in deliveries(entries)
         ),
         closing=_closing(case, entries),
     ).sealed()
@@ -301,4 +332,5 @@ def _closing(case: Case, entries: Sequence[Entry]) -> ClosingBlock:
         secured_by=str(secured.params["by"]) if secured and "T12" in case.clock else UNKNOWN,
         with_guardian_at=case.clock.get("T13", UNKNOWN),
         reason=case.close_reason.value if case.close_reason else UNKNOWN,
+        destroy_by=case.clock["T14"] + KEPT if "T14" in case.clock else UNKNOWN,
     )
