@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+from functions.notify.police import hand_over
 from shared.adapters.cases import change
 from shared.adapters.reaching import reach
 from shared.adapters.wiring import Adapters
@@ -15,8 +16,6 @@ from shared.domain.case import (
     Change,
     done,
     escalated,
-    handed_over,
-    handing_over,
     handover_content,
     note,
     system,
@@ -24,11 +23,10 @@ from shared.domain.case import (
 )
 from shared.domain.channels import TOPIC, Address, Alert, Recipient, of_contact, of_phone
 from shared.domain.errors import NotFound
-from shared.domain.notices import disclosing, noticing, recipient, unnoticed
+from shared.domain.notices import noticing, recipient, unnoticed
 from shared.domain.places import Status
 from shared.domain.sharing import Share, ShareState, telling
 from shared.ports import Delivery, Message
-from shared.schema.handover import hand_over
 from shared.schema.workflow import CaseRun, Told
 
 NOTICE_DUE = timedelta(hours=24)  # a notice nobody could be sent is told by a person by then
@@ -63,7 +61,7 @@ def escalate(run: CaseRun, on: On) -> Told:
         called = _escalation(here, case, step)
         alerts += called
         if step.audience == "police":
-            sent += _hand_over(here, case)
+            sent += hand_over(here, case)
         heard = all(alert.is_settled(now) for alert in called)
         _change(here, case, partial(escalated, step=step.code, level=step.level, at=now, heard=heard))
     return _counted(sent, alerts)
@@ -74,7 +72,7 @@ def police(run: CaseRun, on: On) -> Told:
     here = on(run.tenant_id)
     case = here.cases.get(run.case_id)
     arrived = 0 < case.handover == case.handover_tried and case.handover_covers == handover_content(case)
-    return _counted([] if arrived else _hand_over(here, case))
+    return _counted([] if arrived else hand_over(here, case))
 
 
 def neighbours(run: CaseRun, on: On) -> Told:
@@ -116,7 +114,7 @@ def outcome(run: CaseRun, on: On) -> Told:
         return Told(sent=0, failed=0)
     alerts = reach(here, case, "case-closed", _phones(here, case), kind="push")
     alerts += reach(here, case, "case-closed", _on_duty(here, "operator"), kind="operators")
-    sent = _hand_over(here, case) if case.handover_tried else []
+    sent = hand_over(here, case) if case.handover_tried else []
     sent.append(_guardian(here, case, "case-closed", step))
     told = _counted(sent, alerts)
     _note(here, case, "outcome-told", told.model_dump(), step=step)
@@ -182,44 +180,6 @@ def _escalation(here: Adapters, case: Case, step: escalation.Step) -> list[Alert
 
 def _reason(alerts: Sequence[Alert]) -> str:
     return next((each.reason for alert in alerts for each in alert.attempts if each.reason), "")
-
-
-def _hand_over(here: Adapters, case: Case) -> list[Delivery]:
-    """The newest version to the police. An exercise stops at the channel's wall and says so once."""
-    tenant, now = here.registry.tenant(), here.clock.now()
-    if not tenant.police_url:
-        _note(here, case, "police-no-address", {}, step="police-no-address")
-        return []
-    case = _change(here, case, lambda c: (handing_over(c, now), ()))
-    version = case.handover_tried
-    record = hand_over(
-        case,
-        here.cases.timeline(case.case_id),
-        tenant=tenant,
-        child=_found(lambda: here.registry.child(case.subject.subject_id)),
-        facility=_found(lambda: here.registry.facility(case.facility_id)),
-        shares=here.shares.of_case(case.case_id),
-        version=version,
-        now=now,
-    )
-    key = f"{case.case_id}:v{version}"
-    body = record.model_dump(mode="json")
-    delivery = here.police.send(Message("police", tenant.police_url, key, case.status.value, body))
-    if delivery.outcome == "sent":
-        _disclosed_to_police(here, case)
-        who = system(case.tenant_id)
-        _change(here, case, lambda c: handed_over(c, version, delivery.receipt, who, now))
-    else:
-        params = {"version": version, "reason": delivery.reason}
-        step = f"failed:police:{version}:{delivery.reason}"
-        _note(here, case, f"police-{delivery.outcome}", params, step=step)
-    return [delivery]
-
-
-def _disclosed_to_police(here: Adapters, case: Case) -> None:
-    disclosure = disclosing("police", case.clock["T4"])
-    params = {"disclosure": disclosure, "to": "police", "purpose": "search", "basis": "missing-child-act"}
-    _note(here, case, "disclosed", params, step=disclosure)
 
 
 def _neighbour(here: Adapters, there: Adapters, case: Case, share: Share) -> list[Delivery]:
