@@ -1,7 +1,7 @@
 """Cases: report, acknowledge, search, secure, close; and where the child may be."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,19 +11,19 @@ from functions.api.access import Role
 from functions.api.desk import AtDesk, Desk, new_router
 from shared.adapters.cases import change as change_case
 from shared.adapters.clock import from_epoch_ms
+from shared.adapters.drills import interrupted, watched
 from shared.adapters.wiring import Adapters
 from shared.domain import case as rules
 from shared.domain.case import Case, CloseReason, Evidence, Kind, Look, Mark, Subject
 from shared.domain.errors import Conflict, Forbidden, NotFound, Rejected
 from shared.domain.geo import LatLon, distance_m
 from shared.domain.outing import Member, Outing
-from shared.domain.places import Child, Facility, Scanner
+from shared.domain.places import Child, Facility, Scanner, Status
 from shared.domain.position import Fix
 from shared.domain.reach import newest, reach, speed_mps
 from shared.domain.report import case_report
 from shared.domain.search import AHEAD_S, rank_cameras
 from shared.domain.sharing import marks_in
-from shared.ports import Watched
 from shared.schema import http
 
 router = new_router()
@@ -51,9 +51,7 @@ def report(body: http.CaseAsked, desk: AtDesk) -> Response[http.Reported]:
     child = desk.on.registry.child(body.child_id)
     if not desk.caller.sees(child.facility_id):
         raise NotFound("child-not-found")
-    case, is_new = _opened(desk, child, body)
-    desk.on.workflow.start(case)
-    desk.on.watch_list.add(Watched(case.subject.beacon_id, case.case_id, case.tenant_id, None))
+    case, is_new = opened(desk, child, body)
     if not is_new:
         case = change(desk.on, case.case_id, lambda open_: rules.joined(open_, desk.actor, desk.now))
     desk.on.live.tell("case", case.case_id, case.version)
@@ -176,6 +174,23 @@ def close(case_id: http.Id, body: http.CloseAsked, desk: AtDesk) -> http.OneCase
     return _changed(desk, case_id, closed)
 
 
+@router.post("/cases/<case_id>/merge", summary="Two cases are one event", tags=["cases"])
+def merge(case_id: http.Id, body: http.MergeAsked, desk: AtDesk) -> http.OneCase:
+    """Close this case because `into` is the same event; each timeline names the other."""
+    case, into = desk.case(case_id), desk.case(body.into)
+    rules.merge(case, into, desk.actor, desk.now)  # refused before anything is written
+    change(desk.on, into.case_id, lambda each: rules.absorb(each, case, desk.actor, desk.now))
+    return _changed(desk, case_id, lambda each: rules.merge(each, into, desk.actor, desk.now))
+
+
+@router.post("/cases/<case_id>/reopen", summary="The search goes on", tags=["cases"])
+def reopen(case_id: http.Id, body: http.NothingAsked, desk: AtDesk) -> http.OneCase:
+    """Everybody is told again. 409 while it is open, or while the child has another open case."""
+    told = _changed(desk, case_id, lambda case: rules.reopen(case, desk.actor, desk.now))
+    _set_off(desk.on, desk.on.cases.get(case_id))
+    return told
+
+
 @router.get("/cases/<case_id>/position", summary="Where the bag is", tags=["search"])
 def position(case_id: http.Id, desk: AtDesk) -> http.OnePosition:
     """비콘(가방) 위치: the newest fix with its error and age; and the newest evidence of each kind."""
@@ -257,7 +272,7 @@ def told_cameras(owner: Adapters, case: Case, desk: Desk) -> http.RankedCameras:
         age_y=case.subject.age_y,
         subject_class=case.subject.subject_class,
         marks={key: mark for key, mark in marks.items() if not _own(mark, desk)},
-        silent=_silent(desk.on, start, fix, far_m, now),
+        silent=_silent(desk.on, start, fix, far_m, now, deaf=watched(owner, case).deaf),
     )
     return http.RankedCameras(
         cameras=[
@@ -299,12 +314,34 @@ def _heard(fix: Fix) -> Evidence:
     return Evidence(Kind.HEARD, at, fix.center, fix.ellipse95.semi_major_m, ",".join(fix.heard) or fix.method)
 
 
-def _opened(desk: Desk, child: Child, body: http.CaseAsked) -> tuple[Case, bool]:
-    """A new case, or the child's open one."""
+def opened(desk: Desk, child: Child, body: http.CaseAsked) -> tuple[Case, bool]:
+    """A new case, or the child's open one, and whether it is new; its workflow runs and everybody listens.
+
+    A drill about the child gives way to a real report: it ends, so that nobody takes the one for the other.
+    """
+    out = _outing_of(desk, child, body.outing_id)
     known_case = desk.on.cases.open_case_of(child.child_id)
-    if known_case is not None:
-        return known_case, False
-    outing, member = _outing_of(desk, child, body.outing_id)
+    is_drill = known_case is not None and known_case.status is not Status.ACTUAL
+    if known_case is not None and is_drill and _status(body, out[0]) is Status.ACTUAL:
+        change(desk.on, known_case.case_id, lambda each: _give_way(each, desk.now))
+        known_case = None
+    case, is_new = (known_case, False) if known_case else _created(desk, child, body, out)
+    _set_off(desk.on, case)
+    return case, is_new
+
+
+def _status(body: http.CaseAsked, outing: Outing | None) -> Status:
+    """What is real stays real: an exercise is one only when nobody and nothing says otherwise."""
+    if Status.ACTUAL in (body.status, outing.status if outing else None):
+        return Status.ACTUAL
+    return outing.status if outing else body.status or Status.ACTUAL
+
+
+def _created(
+    desk: Desk, child: Child, body: http.CaseAsked, out: tuple[Outing | None, Member | None]
+) -> tuple[Case, bool]:
+    """The new case; or the open one, when a colleague pressed as well."""
+    outing, member = out
     track = desk.on.tracking.tracks([child.beacon_id])[child.beacon_id] if child.beacon_id else None
     pressed_at = body.pressed_at or desk.now
     if pressed_at < desk.now - LOOK_BACK:
@@ -313,7 +350,7 @@ def _opened(desk: Desk, child: Child, body: http.CaseAsked) -> tuple[Case, bool]
         f"c-{secrets.token_hex(10)}",
         desk.actor,
         desk.now,
-        status=outing.status if outing else body.status,
+        status=_status(body, outing),
         subject=Subject(
             subject_id=child.child_id,
             beacon_id=child.beacon_id,
@@ -332,7 +369,22 @@ def _opened(desk: Desk, child: Child, body: http.CaseAsked) -> tuple[Case, bool]
     except Conflict as conflict:
         if conflict.code != "subject-has-open-case":
             raise
-        return desk.on.cases.get(str(conflict.params["case_id"])), False  # a colleague pressed as well
+        return desk.on.cases.get(str(conflict.params["case_id"])), False
+
+
+def _set_off(on: Adapters, case: Case) -> None:
+    """The case's workflow runs, everybody listens for its beacon, and a drill stands still for it.
+
+    Each of it is harmless twice; the order is what matters most first.
+    """
+    on.workflow.start(case)
+    on.watch_list.add(watched(on, case))
+    interrupted(on, case)
+
+
+def _give_way(case: Case, now: datetime) -> rules.Change:
+    by = rules.system(case.tenant_id)
+    return rules.close(case, CloseReason.INCOMPLETE, "real-case", by, now) if case.is_open else (case, ())
 
 
 def _outing_of(desk: Desk, child: Child, outing_id: str | None) -> tuple[Outing | None, Member | None]:
@@ -365,9 +417,11 @@ def _may_cancel(case: Case, reason: CloseReason, desk: Desk) -> bool:
     return in_time and reason is CloseReason.FALSE_ALARM
 
 
-def _silent(on: Adapters, start: Evidence, fix: Fix | None, far_m: float, now: datetime) -> list[Scanner]:
-    """Scanners near enough that are alive and have not heard the beacon since `start`."""
-    heard = set(fix.heard) if fix else set()
+def _silent(
+    on: Adapters, start: Evidence, fix: Fix | None, far_m: float, now: datetime, *, deaf: Sequence[str]
+) -> list[Scanner]:
+    """Scanners near enough that are alive and have not heard the beacon since `start`; none that is deaf."""
+    heard = {*(fix.heard if fix else ()), *deaf}
     beats = on.tracking.heartbeats()
     return [
         scanner

@@ -14,6 +14,7 @@ from functions.assess_case.decision import (
     ungranted,
 )
 from shared.adapters.cases import change
+from shared.adapters.drills import interrupted, watched
 from shared.adapters.wiring import Adapters
 from shared.domain import sharing
 from shared.domain.case import Case, Change, done, note, searching, system
@@ -30,11 +31,12 @@ On = Callable[[str], Adapters]
 
 
 def open_case(run: CaseRun, on: On) -> CaseRun:
-    """Every scanner of the district listens for the beacon before anybody is told."""
+    """Every scanner of the district listens before anybody is told; a drill gives way to what is real."""
     here = on(run.tenant_id)
     case = here.cases.get(run.case_id)
     if case.is_open:
-        here.watch_list.add(Watched(case.subject.beacon_id, case.case_id, case.tenant_id, None))
+        here.watch_list.add(watched(here, case))
+        interrupted(here, case)
     return run
 
 

@@ -262,24 +262,6 @@ class AccessTold(Told):
     lines: list[AccessLine]
 
 
-class DeviceAsked(Asked):
-    """How a teacher's phone is reached by push."""
-
-    model_config = _example({"platform": "android", "push_token": "<push-token>"})
-
-    platform: Literal["android", "ios", "web"]
-    push_token: Annotated[str, StringConstraints(min_length=8, max_length=4096, pattern=r"^[!-~]+$")]
-
-
-class DeviceTold(Told):
-    """A phone that push reaches; the token is not told back."""
-
-    phone_id: str
-    facility_id: str
-    platform: str
-    reachable: bool
-
-
 class LiveTold(Told):
     """Where a screen listens. url: signed, a secret while it lasts."""
 
@@ -422,14 +404,17 @@ class Outings(Told):
 
 
 class CaseAsked(Asked):
-    """A missing report. pressed_at: when the teacher pressed, if it waited for the network."""
+    """A missing report. pressed_at: when the teacher pressed, if it waited for the network.
+
+    status: absent, as the outing's, or Actual without one; who says Actual is always taken at their word.
+    """
 
     model_config = _example({"child_id": "c-1"})
 
     child_id: Id
     outing_id: Id | None = None
     pressed_at: Moment | None = None
-    status: Status = Status.ACTUAL
+    status: Status | None = None
 
 
 class EvidenceAsked(Asked):
@@ -478,6 +463,14 @@ class CloseAsked(Asked):
 
     reason: CloseReason
     note: Note = ""
+
+
+class MergeAsked(Asked):
+    """The open case that is the same event."""
+
+    model_config = _example({"into": "c-2f1c1f7a10"})
+
+    into: Id
 
 
 class MarkAsked(Asked):
@@ -541,13 +534,17 @@ class SubjectTold(Told):
 
 
 class CaseTold(Told):
-    """A case as it stands. last: newest evidence of each kind. open: somebody is still missing."""
+    """A case as it stands. last: newest evidence of each kind. open: somebody is still missing.
+
+    paused: an exercise that stands still, because something real happens or its supervisor says so.
+    """
 
     case_id: str
     tenant_id: str
     status: Status
     state: CaseState
     open: bool
+    paused: bool
     version: int
     subject: SubjectTold
     facility: FacilityTold
@@ -581,6 +578,7 @@ class CaseTold(Told):
             status=case.status,
             state=case.state,
             open=case.is_open,
+            paused=case.is_paused,
             version=case.version,
             subject=SubjectTold(
                 subject_id=case.subject.subject_id,

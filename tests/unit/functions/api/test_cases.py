@@ -90,7 +90,7 @@ def test_a_case_starts_from_where_the_bag_was_last_heard(town: Town):
     assert (case["last"]["heard"]["lat"], case["last"]["heard"]["lon"]) == (37.481, 126.951)
 
 
-def test_a_second_operator_is_told_who_has_the_case(town: Town):
+def test_at_2_2_a_second_operator_is_told_who_has_the_case(town: Town):
     case_id = town.case()
     first = town.ask(OPERATOR, f"POST /v1/cases/{case_id}/acknowledge", {})
 
