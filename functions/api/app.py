@@ -3,7 +3,7 @@
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
-from functions.api import agreements, cases, devices, openapi, outings, places, shares, sign_in
+from functions.api import agreements, alerts, cases, devices, openapi, outings, places, shares, sign_in
 from functions.api.access import PUBLIC, admitted
 from functions.api.desk import Desk
 from functions.api.once import once
@@ -42,7 +42,7 @@ def admit(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Respo
 def build() -> APIGatewayHttpResolver:
     """The API with all its routes."""
     app = APIGatewayHttpResolver(enable_validation=True)
-    for area in (openapi, sign_in, outings, cases, shares, agreements, places, devices):
+    for area in (openapi, sign_in, outings, cases, shares, agreements, alerts, places, devices):
         app.include_router(area.router, prefix="/v1")
     app.use(middlewares=[admit, once])
     answer_problems(app)

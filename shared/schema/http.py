@@ -121,7 +121,7 @@ class DistrictTold(Told):
     tenant_id: str
     name: str
     boundary: list[tuple[float, float]]
-    policy: dict[str, float | bool]
+    policy: dict[str, float | bool | tuple[str, ...]]
     neighbours: list[NeighbourTold]
 
     @classmethod

@@ -69,6 +69,7 @@ def prepared() -> Prepared:
         "scanner_id": "garam-s-1",
         "camera_id": "cam-1",
         "phone_id": "garam-p-1",
+        "alert_id": town.alerted(case_id),
         "neighbour_id": "nuri",
         "owner_id": "garam",
     }

@@ -1,12 +1,13 @@
 """The district, its devices and its people, at the real handler."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
 from shared.adapters.clock import epoch_ms
 from shared.ports import Quarantined
-from tests.unit.functions.api.town import ADMIN, OPERATOR, START, TEACHER, Town
+from tests.unit.functions.api.town import ADMIN, NEIGHBOUR_TEACHER, OPERATOR, START, TEACHER, Town
 
 
 def test_the_district_tells_its_border_its_rules_and_its_neighbours(town: Town):
@@ -74,6 +75,58 @@ def test_a_phone_registers_for_push_and_its_token_is_not_told_back(town: Town):
         "arn:memory:endpoint/token-0001",
         False,
     )
+
+
+PAGE = {
+    "platform": "web",
+    "subscription": {
+        "endpoint": "https://updates.push.services.mozilla.com/wpush/v2/abc",
+        "p256dh": "B" + "A" * 86,
+        "auth": "A" * 22,
+    },
+}
+
+
+def test_an_installed_page_registers_its_subscription(town: Town):
+    told = town.ask(TEACHER, "PUT /v1/devices/garam-p-1", PAGE)
+    phone = town.on("garam").registry.phone("garam-p-1")
+
+    assert (told.status, phone.platform, json.loads(phone.endpoint)["keys"]["auth"]) == (200, "web", "A" * 22)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://127.0.0.1:9001/2018-06-01/runtime",
+        "https://internal.example/push",
+        "http://fcm.googleapis.com/fcm/send/a",
+        "https://fcm.googleapis.com.evil.example/a",
+        "https://evil.example/fcm.googleapis.com/a",
+    ],
+)
+def test_nothing_of_ours_calls_an_address_that_is_no_browsers_push_service(town: Town, endpoint: str):
+    body = PAGE | {"subscription": PAGE["subscription"] | {"endpoint": endpoint}}  # type: ignore[operator]
+
+    assert town.ask(TEACHER, "PUT /v1/devices/garam-p-1", body).status == 422
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"platform": "web", "push_token": "token-0001"},
+        {"platform": "android"},
+        {**PAGE, "platform": "ios"},
+        {**PAGE, "push_token": "token-0001"},
+    ],
+)
+def test_an_app_has_a_token_and_a_page_a_subscription(town: Town, body: dict[str, object]):
+    assert town.ask(TEACHER, "PUT /v1/devices/garam-p-1", body).code == "subscription-refused"
+
+
+def test_a_page_learns_the_key_of_its_own_district(town: Town):
+    keys = {who.tenant: town.ask(who, "GET /v1/push-key").body["key"] for who in (TEACHER, NEIGHBOUR_TEACHER)}
+
+    assert len({key for key in keys.values() if len(key) == 87}) == 2
 
 
 @pytest.mark.parametrize("phone", ["garam-p-9", "garam-p-404", "nuri-p-1"])

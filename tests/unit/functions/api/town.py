@@ -13,6 +13,7 @@ from shared.adapters.clock import ManualClock, epoch_ms
 from shared.adapters.identity import MemoryIdentity
 from shared.adapters.memory import MemoryCloud
 from shared.adapters.wiring import Adapters, memory_adapters
+from shared.domain.channels import Alert, Attempt, alert_id
 from shared.domain.geo import Area, Ellipse, LatLon
 from shared.domain.places import (
     Camera,
@@ -174,6 +175,14 @@ class Town:
         if accept:
             told = self.ask(NEIGHBOUR, f"POST /v1/offers/garam/{case_id}/accept", {})
             assert told.status == 200, told.body
+
+    def alerted(self, case_id: str) -> str:
+        """A teacher's phone was told about the case; the alert's id."""
+        own = alert_id(case_id, "case-opened.0", "garam-p-1")
+        tried = Attempt("push", "sent", self.clock.at, "receipt-1")
+        alert = Alert(own, case_id, "case-opened", "garam-p-1", self.clock.at, (tried,))
+        self.on("garam").alerts.save([alert])
+        return own
 
     def heard(
         self,
