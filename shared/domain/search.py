@@ -29,6 +29,7 @@ _KEEPS_S = 60.0  # how long somebody in the open keeps a direction
 _SLOW, _FAST = 0.35, 0.8  # of the class's 95 % speed: between these people walk along a street
 _STANDS = 0.1  # share of the time somebody just stands
 _STREET_SD_M, _OFF_STREET = 8.0, 0.05  # half a street, and the doubt that somebody is on one at all
+_BESIDE_STREET_M = 10.0  # a camera this near a street's middle looks along it
 _SILENT_M = 30.0  # a scanner hears a bag this near almost surely (POSITIONING)
 _SILENT_FACTOR = 0.3  # … and "almost" is worth this much doubt
 _PERSISTENCE = 2.0  # how much a known heading outweighs turning round: von Mises concentration
@@ -103,7 +104,7 @@ def rank_cameras(
     plane = walkers.plane if streets is None else streets.plane
     cloud = _cloud(walkers, plane, now=now, mps=mps, streets=streets, silent=silent)
     weights = cloud.weights
-    sees = {camera.camera_id: _seen(camera, plane, cloud) for camera in cameras}
+    sees = {camera.camera_id: _seen(camera, plane, cloud, streets) for camera in cameras}
     watched = {key for key, mark in (marks or {}).items() if mark.look is Look.WATCHING}
     left = set(range(len(weights))).difference(*(sees.get(key, {}) for key in watched))
     for key, mark in (marks or {}).items():
@@ -207,7 +208,7 @@ def _along_streets(
         yield streets.at(spot)
 
 
-def _seen(camera: Camera, plane: Plane, cloud: _Cloud) -> dict[int, tuple[int, int]]:
+def _seen(camera: Camera, plane: Plane, cloud: _Cloud, streets: Streets | None) -> dict[int, tuple[int, int]]:
     """Paths that cross the camera's view, each with the first and last moment it does."""
     cx, cy = plane.to_xy(camera.at)
     heading = math.radians(camera.heading_deg)
@@ -216,12 +217,16 @@ def _seen(camera: Camera, plane: Plane, cloud: _Cloud) -> dict[int, tuple[int, i
     reach_m = camera.range_m
     columns = range(int((cx - reach_m) // _CELL_M), int((cx + reach_m) // _CELL_M) + 1)
     rows = range(int((cy - reach_m) // _CELL_M), int((cy + reach_m) // _CELL_M) + 1)
+    ways = [] if streets is None else streets.ways_at(cx, cy, _BESIDE_STREET_M)
     seen: dict[int, tuple[int, int]] = {}
     for cell in ((column, row) for column in columns for row in rows):
         for path, moment, x, y in cloud.cells.get(cell, ()):
             dx, dy = x - cx, y - cy
             far_m = math.hypot(dx, dy)
-            if far_m <= reach_m and dx * hx + dy * hy >= narrowest * far_m:
+            if far_m > reach_m or dx * hx + dy * hy < narrowest * far_m:
+                continue
+            # Where it stands on a street, houses leave it that street to see.
+            if not ways or any(abs(dx * uy - dy * ux) <= _BESIDE_STREET_M for ux, uy in ways):
                 first, last = seen.get(path, (moment, moment))
                 seen[path] = min(first, moment), max(last, moment)
     return seen

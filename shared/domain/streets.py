@@ -71,10 +71,7 @@ class Streets:
         """The nearest place on a street and how far off it is, metres; None with none within 60 m or so."""
         best: tuple[float, Spot] | None = None
         for number in self._near(self._cell(x, y)):
-            piece = self._pieces[number]
-            along_m = (x - piece.x) * piece.ux + (y - piece.y) * piece.uy
-            along_m = min(max(along_m, 0.0), piece.length_m)
-            off_m = math.hypot(x - piece.x - along_m * piece.ux, y - piece.y - along_m * piece.uy)
+            along_m, off_m = self._off_m(self._pieces[number], x, y)
             if best is None or off_m < best[0]:
                 best = off_m, Spot(number, along_m)
         return None if best is None else (best[1], best[0])
@@ -88,6 +85,14 @@ class Streets:
             return 60.0 if found is None else min(found[1], 60.0)
 
         return away
+
+    def ways_at(self, x: float, y: float, within_m: float) -> list[tuple[float, float]]:
+        """Directions (east, north; unit vectors) of the streets that pass within a distance of a place."""
+        return [
+            (piece.ux, piece.uy)
+            for piece in (self._pieces[number] for number in self._near(self._cell(x, y)))
+            if self._off_m(piece, x, y)[1] <= within_m
+        ]
 
     def at(self, spot: Spot) -> tuple[float, float]:
         """Metres on the plane."""
@@ -148,6 +153,13 @@ class Streets:
             for j in (row - 1, row, row + 1):
                 found.update(dict.fromkeys(self._cells.get((i, j), ())))
         return tuple(found)
+
+    @staticmethod
+    def _off_m(piece: _Piece, x: float, y: float) -> tuple[float, float]:
+        """How far along a piece a place is, and how far off it."""
+        along_m = (x - piece.x) * piece.ux + (y - piece.y) * piece.uy
+        along_m = min(max(along_m, 0.0), piece.length_m)
+        return along_m, math.hypot(x - piece.x - along_m * piece.ux, y - piece.y - along_m * piece.uy)
 
     @staticmethod
     def _cell(x: float, y: float) -> tuple[int, int]:

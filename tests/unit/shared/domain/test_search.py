@@ -9,6 +9,7 @@ from shared.domain.geo import LatLon, Plane, bearing_deg, distance_m
 from shared.domain.places import Camera, Scanner
 from shared.domain.reach import speed_mps
 from shared.domain.search import heading, rank_cameras, walkers_about
+from shared.domain.streets import Streets
 from tests.casework import HOME, at, evidence, near
 
 
@@ -148,3 +149,12 @@ def test_a_child_that_stands_has_no_heading() -> None:
 
 def test_an_old_place_gives_no_heading() -> None:
     assert heading([evidence(at_s=0), evidence(at_s=121, x_m=500)]) is None
+
+
+def test_a_camera_round_the_corner_does_not_see_past_the_houses() -> None:
+    streets = Streets(Plane(HOME), [(near(-100, 0), near(100, 0)), (near(-100, 60), near(100, 60))])
+    here = Camera("here", "", near(-30, 0), 90, 90, 60)
+    behind = Camera("behind", "", near(0, 60), 180, 90, 70)
+    ranked = rank_cameras([behind, here], evidence(radius_m=15), now=at(0), age_y=4, streets=streets)
+
+    assert ids(ranked) == ["here"]
