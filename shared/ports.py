@@ -445,3 +445,31 @@ class PoliceDesk(Protocol):
     def save_request(self, request: InformationRequest) -> InformationRequest:
         """Store with version + 1. Conflict when overtaken."""
         ...
+
+
+class Vault(Protocol):
+    """Personal fields of one tenant, sealed under a key for each subject ("child#<id>", "contact#<id>", …)."""
+
+    def seal(self, subject: str, field: str, text: str) -> str:
+        """What may be stored. The subject's key is made when there is none."""
+        ...
+
+    def open(self, subject: str, field: str, sealed: str) -> str:
+        """The text again. NotFound(key-shredded); ValueError for another's or a changed one."""
+        ...
+
+    def fetch(self, subjects: Collection[str]) -> None:
+        """Have the keys of many subjects at hand before opening one by one."""
+        ...
+
+    def shred(self, subject: str) -> None:
+        """Forget one: nothing sealed for it opens again, in no backup either."""
+        ...
+
+    def shred_all(self) -> None:
+        """Forget the tenant."""
+        ...
+
+    def rotate(self) -> int:
+        """Wrap every subject's key anew under a fresh key of the tenant's. Returns how many."""
+        ...

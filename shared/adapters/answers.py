@@ -1,12 +1,13 @@
 """Answers to writes by idempotency key, so that a request sent twice is done once."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from shared.adapters.memory import MemoryCloud
 from shared.adapters.tables import from_item, to_item
 from shared.domain.errors import Conflict
-from shared.ports import Answer
+from shared.ports import Answer, Vault
 
 KEPT = timedelta(hours=24)
 LEASE = timedelta(seconds=60)
@@ -14,12 +15,13 @@ LEASE = timedelta(seconds=60)
 
 
 class DynamoAnswers:
-    """Answers in DynamoDB's cases table."""
+    """Answers in DynamoDB's cases table, sealed: they may say names and places."""
 
-    def __init__(self, tenant_id: str, table_name: str, dynamodb: Any) -> None:
+    def __init__(self, tenant_id: str, table_name: str, dynamodb: Any, vault: Vault) -> None:
         self._pk = f"{tenant_id}#answer"
         self._table = table_name
         self._dynamodb = dynamodb
+        self._vault = vault
 
     def begin(self, key: str, request: str, *, now: datetime) -> Answer | None:
         until = int((now + LEASE).timestamp())
@@ -33,14 +35,16 @@ class DynamoAnswers:
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             found = self._dynamodb.get_item(TableName=self._table, Key=self._item(key), ConsistentRead=True)
-            return _earlier(from_item(found.get("Item", {})), request)
+            earlier = _earlier(from_item(found.get("Item", {})), request)
+            return replace(earlier, body=self._vault.open("answers", key, earlier.body))
         return None
 
     def finish(self, key: str, request: str, answer: Answer, *, now: datetime) -> None:
         ttl = int((now + KEPT).timestamp())
+        body = self._vault.seal("answers", key, answer.body)
         self._dynamodb.put_item(
             TableName=self._table,
-            Item=self._item(key, request=request, status=answer.status, body=answer.body, ttl=ttl),
+            Item=self._item(key, request=request, status=answer.status, body=body, ttl=ttl),
         )
 
     def abandon(self, key: str) -> None:

@@ -9,6 +9,8 @@ import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -18,6 +20,7 @@ from shared.adapters.memory import MemoryCloud
 from shared.adapters.tables import to_item
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.places import Agreement, Camera, Child, Contact, Facility, Phone, Scanner, Tenant
+from shared.ports import Vault
 
 Record = Tenant | Facility | Scanner | Camera | Child | Phone | Contact | Agreement
 Key = tuple[str, str]
@@ -83,13 +86,14 @@ class _Reading(ABC):
 class DynamoRegistry(_Reading):
     """The registry in DynamoDB."""
 
-    def __init__(self, tenant_id: str, table_name: str, dynamodb: Any) -> None:
+    def __init__(self, tenant_id: str, table_name: str, dynamodb: Any, vault: Vault | None = None) -> None:
         self._tenant_id = tenant_id
         self._table = table_name
         self._dynamodb = dynamodb
+        self._vault = vault
 
     def put(self, *records: Record) -> None:
-        latest = _latest(self._tenant_id, records)
+        latest = {key: self._sealed(each) for key, each in _latest(self._tenant_id, records).items()}
         several = {key: record for key, record in latest.items() if isinstance(record, Child | Phone)}
         single = {key: record for key, record in latest.items() if key not in several}
         items = [self._item(key, record) for key, record in single.items()]
@@ -118,7 +122,7 @@ class DynamoRegistry(_Reading):
         ).get("Item")
         if found is None:
             raise NotFound(code)
-        return _codec(kind).validate_json(found["doc"]["S"])
+        return self._opened([_codec(kind).validate_json(found["doc"]["S"])])[0]
 
     def _all(self, kind: type[T], partition: str) -> list[T]:
         pages = self._dynamodb.get_paginator("query").paginate(
@@ -128,7 +132,33 @@ class DynamoRegistry(_Reading):
             ProjectionExpression="doc",
         )
         read = _codec(kind).validate_json
-        return [read(item["doc"]["S"]) for page in pages for item in page["Items"]]
+        return self._opened([read(item["doc"]["S"]) for page in pages for item in page["Items"]])
+
+    def _sealed(self, record: Record) -> Record:
+        """The record as it is stored. ValueError for a person's without a vault: it would lose the name."""
+        if not isinstance(record, Child | Contact):
+            return record
+        if self._vault is None:
+            raise ValueError("personal fields are stored sealed, and this function was given no keys")
+        seal, subject = self._vault.seal, _subject(record)
+        sealed: Any = {name: seal(subject, name, value) for name, value in _personal(record).items() if value}
+        return replace(record, **sealed)
+
+    def _opened(self, records: list[T]) -> list[T]:
+        """The records as they were put; personal fields empty without a vault, and once they are shredded."""
+        people = [each for each in records if isinstance(each, Child | Contact)]
+        if self._vault and people:
+            self._vault.fetch([_subject(each) for each in people])
+        return [self._plain(each) if isinstance(each, Child | Contact) else each for each in records]
+
+    def _plain(self, record: Any) -> Any:
+        values = _personal(record)
+        opened = dict.fromkeys(values, "")
+        if self._vault:
+            with suppress(NotFound):
+                subject, unseal = _subject(record), self._vault.open
+                opened = {name: value and unseal(subject, name, value) for name, value in values.items()}
+        return replace(record, **opened)
 
     def _stored(self, records: dict[Key, Child | Phone]) -> dict[Key, Child | Phone]:
         """What is stored now under the records' own keys."""
@@ -234,6 +264,18 @@ def _keys(record: Record) -> tuple[Key, ...]:
             if record.beacon_id:
                 keys = *keys, ("beacon", record.beacon_id)
     return keys
+
+
+def _personal(record: Child | Contact) -> dict[str, str]:
+    """The fields that say who somebody is or how to reach them: stored sealed."""
+    if isinstance(record, Child):
+        return {"name": record.name, "guardian": record.guardian}
+    return {"mobile": record.mobile, "email": record.email}
+
+
+def _subject(record: Child | Contact) -> str:
+    """Under whose key a record is sealed."""
+    return f"child#{record.child_id}" if isinstance(record, Child) else f"contact#{record.contact_id}"
 
 
 def _latest(tenant_id: str, records: Sequence[Record]) -> dict[Key, Record]:

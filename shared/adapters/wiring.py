@@ -33,6 +33,7 @@ from shared.ports import (
     Registry,
     Shares,
     Tracking,
+    Vault,
     WatchList,
     Workflow,
 )
@@ -54,6 +55,8 @@ class Environment:
     police_secret_arn: str
     clock: str
     own_role_arn: str = ""
+    keys_table: str = ""
+    key_arn: str = ""
     push_secret_arn: str = ""
     mail_from: str = ""
     voice_number: str = ""
@@ -72,6 +75,8 @@ class Environment:
             police_secret_arn=get("JIKIMI_POLICE_SECRET_ARN", ""),
             clock=get("JIKIMI_CLOCK", ""),
             own_role_arn=get("JIKIMI_OWN_ROLE_ARN", ""),
+            keys_table=get("JIKIMI_KEYS_TABLE", ""),
+            key_arn=get("JIKIMI_KEY_ARN", ""),
             push_secret_arn=get("JIKIMI_PUSH_SECRET_ARN", ""),
             mail_from=get("JIKIMI_MAIL_FROM", ""),
             voice_number=get("JIKIMI_VOICE_NUMBER", ""),
@@ -85,6 +90,8 @@ class Adapters(Protocol):
     def tenant_id(self) -> str: ...
     @property
     def clock(self) -> Clock: ...
+    @property
+    def vault(self) -> Vault: ...
     @property
     def registry(self) -> Registry: ...
     @property
@@ -150,10 +157,21 @@ class AwsAdapters:
         return clock_from(self._environment.clock)
 
     @cached_property
+    def vault(self) -> Vault:
+        from shared.adapters.crypto import DynamoKeys, SealingVault
+
+        kms, table = self._session.client("kms"), self._environment.keys_table
+        return SealingVault(
+            self.tenant_id,
+            DynamoKeys(self.tenant_id, table, self._dynamodb, self._environment.key_arn, kms),
+        )
+
+    @cached_property
     def registry(self) -> Registry:
         from shared.adapters.registry import DynamoRegistry
 
-        return DynamoRegistry(self.tenant_id, self._environment.registry_table, self._dynamodb)
+        vault = self.vault if self._environment.keys_table else None
+        return DynamoRegistry(self.tenant_id, self._environment.registry_table, self._dynamodb, vault)
 
     @cached_property
     def guardians(self) -> Guardians:
@@ -294,7 +312,7 @@ class AwsAdapters:
     def answers(self) -> Answers:
         from shared.adapters.answers import DynamoAnswers
 
-        return DynamoAnswers(self.tenant_id, self._environment.cases_table, self._dynamodb)
+        return DynamoAnswers(self.tenant_id, self._environment.cases_table, self._dynamodb, self.vault)
 
     @cached_property
     def police_desk(self) -> PoliceDesk:
@@ -316,6 +334,12 @@ class MemoryAdapters:
         self.tenant_id = tenant_id
         self.clock: Clock = world.clock
         self._world = world
+
+    @cached_property
+    def vault(self) -> Vault:
+        from shared.adapters.crypto import MemoryKeys, SealingVault
+
+        return SealingVault(self.tenant_id, MemoryKeys(self.tenant_id, self._world))
 
     @cached_property
     def registry(self) -> Registry:

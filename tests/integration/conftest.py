@@ -25,6 +25,7 @@ from tests.template import table_definition
 
 START = datetime(2026, 5, 5, 10, 0, tzinfo=UTC)
 TABLES = ("RegistryTable", "TrackingTable", "CasesTable")
+ALL_TABLES = (*TABLES, "KeysTable")
 
 
 def fresh_tenant() -> str:
@@ -80,7 +81,7 @@ def _moto_clients() -> Callable[[str], Any]:
 def moto_cloud(_moto_clients: Callable[[str], Any]) -> Iterator[MotoCloud]:
     """Empty tables under moto, for one test."""
     with mock_aws():
-        for name in TABLES:
+        for name in ALL_TABLES:
             _moto_clients("dynamodb").create_table(TableName=name, **table_definition(name))
         topic = _moto_clients("sns").create_topic(Name="operators")["TopicArn"]
         secret = _moto_clients("secretsmanager").create_secret(Name="police", SecretString="not-secret")
@@ -94,6 +95,8 @@ def moto_cloud(_moto_clients: Callable[[str], Any]) -> Iterator[MotoCloud]:
             push_application_arn=application["PlatformApplicationArn"],
             police_secret_arn=secret["ARN"],
             clock="",
+            keys_table="KeysTable",
+            key_arn=_moto_clients("kms").create_key()["KeyMetadata"]["Arn"],
         )
         yield MotoCloud(environment, _moto_clients)
 
@@ -127,4 +130,6 @@ def environment_of(cloud: LocalCloud) -> Environment:
         push_application_arn=told["JIKIMI_PUSH_APPLICATION_ARN"],
         police_secret_arn=told["JIKIMI_POLICE_SECRET_ARN"],
         clock=told["JIKIMI_CLOCK"],
+        keys_table=told["JIKIMI_KEYS_TABLE"],
+        key_arn=told["JIKIMI_KEY_ARN"],
     )

@@ -25,6 +25,7 @@ from shared.domain import sharing
 from shared.domain.case import Case, CloseReason
 from shared.domain.places import Phone, Status
 from tests.casework import START, at, evidence, opening, people, who
+from tests.integration.conftest import ALL_TABLES
 from tests.integration.machine import Machine, arrows, eventually, one_at_a_time
 from tests.police import SECRET, PoliceDesk, police_desk
 from tests.template import table_definition
@@ -201,7 +202,7 @@ def story(
         client = _moto_clients
         one_at_a_time(monkeypatch)
         monkeypatch.setattr(wiring, "client", client)
-        for name in ("RegistryTable", "TrackingTable", "CasesTable"):
+        for name in ALL_TABLES:
             client("dynamodb").create_table(TableName=name, **table_definition(name))
         clock = ManualClock(START)
         world = MemoryCloud(clock)
@@ -216,6 +217,8 @@ def story(
                 Name="police", SecretString=SECRET.decode()
             )["ARN"],
             clock="",
+            keys_table="KeysTable",
+            key_arn=client("kms").create_key()["KeyMetadata"]["Arn"],
         )
 
         @cache
@@ -379,7 +382,8 @@ def test_news_between_looking_and_waiting_is_not_lost(story: Story) -> None:
 
     def look_then_news(event: dict[str, Any]) -> dict[str, Any]:
         from functions.assess_case.handler import lambda_handler  # noqa: PLC0415
-        from tests.integration.machine import Context  # noqa: PLC0415
+        from tests.integration.conftest import ALL_TABLES
+from tests.integration.machine import Context  # noqa: PLC0415
 
         answer = lambda_handler(event, Context(), on=story.on)
         if answer["next"] != "await-news":
@@ -464,7 +468,8 @@ def test_a_wait_that_cannot_be_stored_is_taken_up_again(story: Story) -> None:
 
     def spoil(event: dict[str, Any]) -> dict[str, Any]:
         from functions.assess_case.handler import lambda_handler  # noqa: PLC0415
-        from tests.integration.machine import Context  # noqa: PLC0415
+        from tests.integration.conftest import ALL_TABLES
+from tests.integration.machine import Context  # noqa: PLC0415
 
         story.machine.faults["assess"].insert(0, spoil)
         answer = lambda_handler(event, Context(), on=story.on)

@@ -102,7 +102,15 @@ def test_a_log_group_ends_what_it_keeps(log: str) -> None:
     assert "RetentionInDays" in template()["Resources"][log]["Properties"]
 
 
-@pytest.mark.parametrize("name", resources("AWS::DynamoDB::Table"))
+def test_the_keys_have_no_backup_so_that_what_is_shredded_stays_shredded() -> None:
+    keys = template()["Resources"]["KeysTable"]["Properties"]
+
+    assert keys["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": False}
+    assert keys["SSESpecification"]["KMSMasterKeyId"] == {"Ref": "Key"}
+    assert keys["DeletionProtectionEnabled"] == {"Ref": "DeletionProtection"}
+
+
+@pytest.mark.parametrize("name", sorted(set(resources("AWS::DynamoDB::Table")) - {"KeysTable"}))
 def test_a_table_can_be_restored_is_encrypted_forgets_and_refuses_to_be_deleted(name: str) -> None:
     table = template()["Resources"][name]
     properties = table["Properties"]

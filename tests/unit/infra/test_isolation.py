@@ -20,7 +20,7 @@ from tests.template import ROOT, resources
 
 FUNCTION_ROLES = [name for name in role_names() if name != "MissingChildRole"]
 TENANTS = ("garam", "nuri", "bora", "garamx", "gara")
-TABLES = ("RegistryTable", "TrackingTable", "CasesTable")
+TABLES = ("RegistryTable", "TrackingTable", "CasesTable", "KeysTable")
 KINDS = ("tenant", "child", "beacon#b-1", "case#c-1", "share#c-1", "inbox", "open", "answer", "heartbeat")
 ACTIONS = sorted(
     {action for role in role_names() for each in statements(role) if is_about_tables(each)
