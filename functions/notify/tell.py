@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from shared.domain import escalation
 from shared.domain.case import (
     Case,
     Change,
+    Entry,
     done,
     escalated,
     handover_content,
@@ -135,25 +136,31 @@ TASKS: dict[str, Callable[[CaseRun, On], Told]] = {
 def _until_told(
     run: CaseRun, on: On, audience: str, whom: Callable[[Adapters, Case], Sequence[Recipient]], kind: str
 ) -> Told:
-    """Tell an audience. It counts as told when nobody is left to try; until then the task comes again."""
+    """Tell an audience. It counts as told when nobody is left to try; until then the task comes again.
+
+    Nothing is written before the first push: a crash before the last line tries everybody again, and
+    whoever was reached is known by the alert.
+    """
     here = on(run.tenant_id)
-    now = here.clock.now()
-    before = here.cases.get(run.case_id)
-    if f"told:{audience}" in before.steps:
+    case = here.cases.get(run.case_id)
+    if f"told:{audience}" in case.steps:
         return Told(sent=0, failed=0)
-    case = _change(here, before, lambda c: (tried(c, audience, now), ()))
-    first = audience not in before.tried
-    alerts = reach(here, case, "case-opened", whom(here, case), kind=kind, first=first)
+    now = here.clock.now()
+    alerts = reach(here, case, "case-opened", whom(here, case), kind=kind)
     told = _counted((), alerts)
-    if all(alert.is_settled(now) for alert in alerts):
-        _note(here, case, f"{audience}-told", told.model_dump(), step=f"told:{audience}")
+    settled = [alert for alert in alerts if alert.is_settled(now)]
+    missed = sum(1 for alert in settled if not alert.reached)
+    lines: list[tuple[str, Mapping[str, Any], str]] = []
+    if len(settled) == len(alerts):
+        lines.append((f"{audience}-told", told.model_dump(), f"told:{audience}"))
     elif told.sent:
-        _note(here, case, f"{audience}-told", told.model_dump(), step=f"begun:{audience}:{told.sent}")
+        lines.append((f"{audience}-told", told.model_dump(), f"begun:{audience}:{told.sent}"))
     else:
         params = {"audience": audience, "failed": told.failed, "reason": _reason(alerts)}
-        _note(here, case, "channel-failed", params, step=f"failed:{audience}")
-    if missed := sum(1 for alert in alerts if alert.is_settled(now) and not alert.reached):
-        _note(here, case, "unreached", {"audience": audience, "count": missed}, step=f"unreached:{audience}")
+        lines.append(("channel-failed", params, f"failed:{audience}"))
+    if missed:
+        lines.append(("unreached", {"audience": audience, "count": missed}, f"unreached:{audience}"))
+    _change(here, case, partial(_said, lines=lines, tried_for=audience, at=now))
     return told
 
 
@@ -222,14 +229,20 @@ def _counted(sent: Sequence[Delivery], alerts: Sequence[Alert] = ()) -> Told:
 
 def _note(here: Adapters, case: Case, code: str, params: Mapping[str, Any], step: str) -> None:
     """A line of the timeline, once per step."""
+    _change(here, case, partial(_said, lines=[(code, params, step)], at=here.clock.now()))
 
-    def said(case: Case) -> Change:
-        if step in case.steps:
-            return case, ()
-        after, entries = note(case, code, params, system(case.tenant_id), here.clock.now())
-        return done(after, step), entries
 
-    _change(here, case, said)
+def _said(
+    case: Case, *, lines: Sequence[tuple[str, Mapping[str, Any], str]], at: datetime, tried_for: str = ""
+) -> Change:
+    """Lines (code, params, step), each once per step; and that an audience was tried just now."""
+    case = tried(case, tried_for, at) if tried_for else case
+    written: list[Entry] = []
+    for code, params, step in lines:
+        if step not in case.steps:
+            after, entries = note(case, code, params, system(case.tenant_id), at)
+            case, written = done(after, step), [*written, *entries]
+    return case, tuple(written)
 
 
 def _change(here: Adapters, case: Case, how: Callable[[Case], Change]) -> Case:

@@ -28,16 +28,15 @@ def reach(
     kind: str,
     level: int = 0,
     every_way: bool = False,
-    first: bool = False,
 ) -> list[Alert]:
     """Tell each recipient `code` about the case. Returns an alert for each, told now or before.
 
     Who was reached before is not told again, so the task may run as often as it likes. kind: for whom, as in
     `Message`; it decides what the exercise wall lets through. every_way: by all of a recipient's ways at
-    once, where waiting for one to fail would be too late. first: nobody can have been told before.
+    once, where waiting for one to fail would be too late.
     """
     policy, now = on.registry.tenant().policy, on.clock.now()
-    known = {} if first else {alert.alert_id: alert for alert in on.alerts.of_case(case.case_id)}
+    known = {alert.alert_id: alert for alert in on.alerts.of_case(case.case_id)}
     body = {"code": code, "case": case.case_id} | ({"level": level} if kind == "operators" else {})
     broken: set[str] = set()
     alerts, tried = [], []
