@@ -257,6 +257,10 @@ class Workflow(Protocol):
         """Start it; starting the same case and round twice is one start."""
         ...
 
+    def revive(self, case: Case) -> bool:
+        """Start it anew if it does not run though it should: it was stopped, or lost. Whether it was."""
+        ...
+
     def wake(self, case_id: str) -> None:
         """There is news: let the waiting state go on. Nothing waiting is no error."""
         ...

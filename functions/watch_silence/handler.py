@@ -35,6 +35,7 @@ def lambda_handler(
             scanners=swept.scanners,
             turned=swept.turned,
             expired=swept.expired,
+            revived=swept.revived,
         )
     metrics.add_metric("PhonesStopped", MetricUnit.Count, phones_stopped)
     metrics.add_metric("ScannersDark", MetricUnit.Count, scanners_dark)

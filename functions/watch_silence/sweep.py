@@ -1,6 +1,7 @@
 """One sweep over a tenant: what fell silent, and what is past its time."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from shared.adapters.alerts import tell_stopped
 from shared.adapters.clock import epoch_ms
@@ -8,26 +9,32 @@ from shared.adapters.wiring import Adapters
 from shared.domain.outing import Outing
 from shared.domain.watching import stopped
 
+CLOSING = timedelta(hours=1)
+"""A closed case's workflow has its last things to do this long."""
 DARK_AFTER_MS = 60_000
 """Without a heartbeat this long a scanner's silence is no evidence (FIELD AT-2.6)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep found. dark: scanners that are dark now; turned: that went dark or came back."""
+    """What a sweep found. dark: scanners that are dark now; turned: that went dark or came back.
+
+    revived: cases whose workflow had ended too early and runs again.
+    """
 
     phones_stopped: int
     dark: int
     scanners: int
     turned: int
     expired: int
+    revived: int
 
 
 def sweep(on: Adapters) -> Swept:
     """Tell of phones that stopped, mark scanners dark or back, end what is past its time."""
     phones_stopped = sum(_tell_stopped(on, outing) for outing in on.outings.running())
     dark, scanners, turned = _mark_dark(on)
-    return Swept(phones_stopped, dark, scanners, turned, _end_overdue(on))
+    return Swept(phones_stopped, dark, scanners, turned, _end_overdue(on), _revive(on))
 
 
 def _tell_stopped(on: Adapters, outing: Outing) -> int:
@@ -72,6 +79,11 @@ def _end_overdue(on: Adapters) -> int:
     for case_id in late:
         on.workflow.wake(case_id)
     return len(over) + len(late)
+
+
+def _revive(on: Adapters) -> int:
+    """No case is lost with its execution, whoever stopped that: it goes on in a fresh one."""
+    return sum(on.workflow.revive(case) for case in on.cases.recent(on.clock.now() - CLOSING))
 
 
 def _has_late_share(on: Adapters, case_id: str) -> bool:

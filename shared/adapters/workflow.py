@@ -57,6 +57,28 @@ class StepFunctionsWorkflow:
             if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
                 raise
 
+    def revive(self, case: Case) -> bool:
+        round_no, status = 0, ""
+        while (found := self._status(case, round_no)) is not None:
+            round_no, status = round_no + 1, found
+        if status == "RUNNING" or (status == "SUCCEEDED" and not case.is_open):
+            return False
+        self.start(case, round_no)
+        return True
+
+    def _status(self, case: Case, round_no: int) -> str | None:
+        """How the execution of a round stands; None when there was none."""
+        execution = self._machine.replace(":stateMachine:", ":execution:")
+        try:
+            told = self._stepfunctions.describe_execution(
+                executionArn=f"{execution}:{execution_name(case, round_no)}"
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
+                raise
+            return None
+        return str(told["status"])
+
     def wake(self, case_id: str) -> None:
         try:
             before = self._dynamodb.update_item(
@@ -93,6 +115,12 @@ class MemoryWorkflow:
 
     def start(self, case: Case, round_no: int = 0) -> None:
         self._started.setdefault(execution_name(case, round_no), execution_input(case, round_no))
+
+    def revive(self, case: Case) -> bool:
+        if execution_name(case, 0) in self._started:
+            return False
+        self.start(case)
+        return True
 
     def wake(self, case_id: str) -> None:
         key = (self._tenant_id, case_id)
