@@ -11,7 +11,7 @@ from functions.api.access import Role
 from functions.api.desk import AtDesk, Desk, new_router
 from shared.adapters.cases import change as change_case
 from shared.adapters.clock import from_epoch_ms
-from shared.adapters.drills import interrupted, watched
+from shared.adapters.drills import interrupted, joined, watched
 from shared.adapters.wiring import Adapters
 from shared.domain import case as rules
 from shared.domain.case import Case, CloseReason, Evidence, Kind, Look, Mark, Subject
@@ -373,13 +373,14 @@ def _created(
 
 
 def _set_off(on: Adapters, case: Case) -> None:
-    """The case's workflow runs, everybody listens for its beacon, and a drill stands still for it.
+    """The case's workflow runs, everybody listens for it, and a drill stands still for it or takes it on.
 
-    Each of it is harmless twice; the order is what matters most first.
+    Each of it is harmless twice; what matters most comes first.
     """
     on.workflow.start(case)
     on.watch_list.add(watched(on, case))
     interrupted(on, case)
+    joined(on, case)
 
 
 def _give_way(case: Case, now: datetime) -> rules.Change:

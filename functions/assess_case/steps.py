@@ -110,9 +110,12 @@ def renew(run: CaseRun, on: On) -> CaseRun:
 
 
 def close(run: CaseRun, on: On) -> CaseRun:
-    """Nobody listens for the beacon for this case any more."""
+    """Nobody listens for the beacon for this case any more; a newer case of the child goes on."""
     here = on(run.tenant_id)
-    here.watch_list.remove(here.cases.get(run.case_id).subject.beacon_id)
+    case = here.cases.get(run.case_id)
+    other = here.cases.open_case_of(case.subject.subject_id)
+    if other is None or other.case_id == case.case_id:
+        here.watch_list.remove(case.subject.beacon_id)
     return run
 
 

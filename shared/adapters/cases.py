@@ -48,6 +48,11 @@ def audit(cases: Cases, since: datetime) -> dict[str, int]:
     return {case_id: line for case_id, line in broken.items() if line is not None}
 
 
+def opened_in(cases: Cases, start_at: datetime, end_at: datetime) -> list[Case]:
+    """Cases opened from `start_at` to `end_at`, as they stand now: what figures are made of."""
+    return [case for case in cases.recent(start_at) if start_at <= case.opened_at <= end_at]
+
+
 class DynamoCases:
     """Cases in the `cases` table; see the keys beside each method."""
 

@@ -54,6 +54,28 @@ def interrupted(on: Adapters, case: Case) -> None:
         stand_still(on, drill.drill_id, "real-case", cases.system(on.tenant_id))
 
 
+def joined(on: Adapters, case: Case) -> None:
+    """A drill that waits for a report of this child takes the case, with the observer's T0."""
+    drill = on.drills.under_way() if case.status is Status.EXERCISE else None
+    if drill is None or rules.reported(drill, case) == drill:
+        return
+    drill = change(on.drills, drill.drill_id, lambda each: rules.reported(each, case))
+    observe(on, drill)
+    on.live.tell("drill", drill.drill_id, drill.version)
+
+
+def observe(on: Adapters, drill: Drill) -> None:
+    """What the observer saw, on the drill's first case. Conflict for a time after the report."""
+    at, by = drill.separated_at, cases.system(on.tenant_id)
+    if at is None or not drill.cases:
+        return
+    case, entries = change_case(
+        on.cases, drill.cases[0], lambda each: cases.separated(each, at, by, on.clock.now())
+    )
+    if entries:
+        on.live.tell("case", case.case_id, case.version)
+
+
 def stand_still(on: Adapters, drill_id: str, reason: str, by: cases.Actor) -> Drill:
     """The drill and each of its cases pause; everybody hears the drill's beacons again."""
     drill = change(on.drills, drill_id, lambda each: rules.paused(each, reason) if each.under_way else each)

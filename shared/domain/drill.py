@@ -94,7 +94,10 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """A drill. child_id: the child whose decoy bag is carried. cases: the first is the decoy's.
+    """A drill. child_id: the child whose decoy bag is carried. cases: the first is the decoy's; none before
+    somebody reports.
+
+    separated_at: when the child really left (T0), as the observer saw it.
 
     announced: everybody may know; else only `informed`, who planned it, and whoever watches over it.
     script: injects planned, with their seconds after the start. paused_for: "real-case", "supervisor".
@@ -115,6 +118,7 @@ class Drill:
     cases: tuple[str, ...] = ()
     injects: tuple[Inject, ...] = ()
     started_at: datetime | None = None
+    separated_at: datetime | None = None
     stopped_at: datetime | None = None
     paused_for: str = ""
     clock: Mapping[str, datetime] = field(default_factory=dict)
@@ -129,8 +133,8 @@ class Drill:
 
     @property
     def was_held(self) -> bool:
-        """Whether it ran and is over."""
-        return self.state is DrillState.STOPPED and self.started_at is not None
+        """Whether it is over, and had a case to learn from."""
+        return self.state is DrillState.STOPPED and bool(self.cases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,10 +235,22 @@ def may_know(drill: Drill, actor_id: str, role: str) -> bool:
 
 
 def started(drill: Drill, case_id: str, now: datetime) -> Drill:
-    """It begins with its first case. Conflict unless it is planned."""
+    """It begins, with its first case or ("") with waiting for somebody to report. Conflict unless planned."""
     if drill.state is not DrillState.PLANNED:
         raise Conflict("drill-not-planned")
-    return replace(drill, state=DrillState.RUNNING, started_at=now, cases=(case_id,))
+    cases = (case_id,) if case_id else ()
+    return replace(drill, state=DrillState.RUNNING, started_at=now, cases=cases)
+
+
+def reported(drill: Drill, case: Case) -> Drill:
+    """Somebody reports the child of a running drill that waits for it: the case is the drill's."""
+    awaited = drill.under_way and not drill.cases and case.subject.subject_id == drill.child_id
+    return replace(drill, cases=(case.case_id,)) if awaited else drill
+
+
+def observed(drill: Drill, separated_at: datetime) -> Drill:
+    """The observer saw the child leave; once said it stays."""
+    return drill if drill.separated_at else replace(drill, separated_at=separated_at)
 
 
 def disturbed(drill: Drill, inject: Inject) -> Drill:

@@ -184,9 +184,10 @@ def test_at_10_1_an_unannounced_drill_is_known_to_the_informed_until_it_starts(
 
 def test_at_10_1_a_month_owes_two_drills() -> None:
     called_off = rules.stopped(planned(), None, at(1))
+    without_a_report = rules.stopped(rules.started(planned(), "", at(0)), None, at(1))
     this_month = replace(running(), state=DrillState.STOPPED)
 
-    owed = rules.duty([held(2), this_month, called_off, planned()], at(0))
+    owed = rules.duty([held(2), this_month, called_off, without_a_report, planned()], at(0))
 
     assert (owed.month, owed.due, owed.held, owed.planned) == ("2026-05", 2, 1, 1)
 
@@ -270,3 +271,19 @@ def test_at_10_5_a_drill_keeps_its_clock_when_it_stops() -> None:
     drill = rules.stopped(running(), case, at(900))
 
     assert (drill.clock["T5"], drill.phases, drill.was_held) == (at(5), {"T5-T4": 5}, True)
+
+
+def test_a_drill_that_waits_takes_the_case_of_its_child_and_no_other() -> None:
+    waiting = rules.started(planned(), "", at(0))
+    other = replace(opened().subject, subject_id="child-2")
+    taken = rules.reported(waiting, exercise())
+
+    assert (taken.cases, rules.reported(waiting, replace(exercise(), subject=other)).cases) == (
+        ("case-1",),
+        (),
+    )
+    assert rules.reported(taken, replace(exercise(), case_id="case-2")) == taken
+
+
+def test_what_the_observer_said_first_stays() -> None:
+    assert rules.observed(rules.observed(running(), at(-9)), at(-5)).separated_at == at(-9)
