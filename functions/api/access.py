@@ -6,11 +6,13 @@ tenant, or to another daycare, is not there (404); what is there and not allowed
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from shared.domain.case import Actor
 from shared.domain.errors import Forbidden, NotFound, Unauthorized
+from shared.domain.guardian import Link, Use
 
 
 class Role(StrEnum):
@@ -29,12 +31,29 @@ class Role(StrEnum):
 PUBLIC = frozenset({"GET /v1/openapi.json", "POST /v1/sign-in", "POST /v1/sign-in/refresh"})
 """Routes that need no token."""
 
+LINKED: Mapping[str, Use] = {
+    "GET /v1/status/{token}": Use.STATUS,
+    "GET /v1/status/{token}/page": Use.STATUS,
+    "GET /v1/guardians/{token}": Use.GUARDIAN,
+    "POST /v1/guardians/{token}/pause": Use.GUARDIAN,
+    "POST /v1/guardians/{token}/withdraw": Use.GUARDIAN,
+    "GET /v1/guardians/{token}/certificate": Use.GUARDIAN,
+    "GET /v1/guardians/{token}/history": Use.GUARDIAN,
+    "PUT /v1/guardians/{token}/device": Use.GUARDIAN,
+    "POST /v1/sos/{token}": Use.DEVICE,
+    "POST /v1/sos/{token}/fixes": Use.CALL,
+    "POST /v1/sos/{token}/safe": Use.CALL,
+}
+"""Routes whose right is the secret at their end, and what it must be for."""
+
 FACILITY_ROLES = frozenset({Role.TEACHER, Role.DIRECTOR})
 """Roles that see their own daycare only."""
 
 _STAFF = FACILITY_ROLES
 _ROOM = frozenset({Role.OPERATOR, Role.OFFICIAL})
+_KEEPERS = frozenset({Role.DIRECTOR, Role.OFFICIAL})
 _SEARCH = _ROOM | {Role.POLICE}
+_DRILLS = frozenset({Role.OFFICIAL, Role.ADMIN})
 _ALL = frozenset(Role)
 
 ALLOWED: Mapping[str, frozenset[Role]] = {
@@ -42,6 +61,13 @@ ALLOWED: Mapping[str, frozenset[Role]] = {
     "GET /v1/live": _ALL - {Role.AUDITOR},
     "GET /v1/children": _STAFF,
     "GET /v1/children/{child_id}/position": _STAFF | _ROOM,
+    "PUT /v1/children/{child_id}/consent": _KEEPERS,
+    "GET /v1/children/{child_id}/consent": _KEEPERS,
+    "POST /v1/children/{child_id}/pause": _KEEPERS,
+    "POST /v1/children/{child_id}/withdraw": _KEEPERS,
+    "GET /v1/children/{child_id}/certificate": _KEEPERS | {Role.AUDITOR},
+    "GET /v1/children/{child_id}/history": _KEEPERS | {Role.AUDITOR},
+    "PUT /v1/children/{child_id}/link": _KEEPERS,
     "GET /v1/scanners": _ROOM | {Role.ADMIN, Role.WALL},
     "PUT /v1/scanners/{scanner_id}": frozenset({Role.ADMIN}),
     "GET /v1/cameras": _ROOM | {Role.ADMIN},
@@ -75,9 +101,26 @@ ALLOWED: Mapping[str, frozenset[Role]] = {
     "POST /v1/cases/{case_id}/police/on-scene": frozenset({Role.POLICE}),
     "POST /v1/cases/{case_id}/secured": _STAFF | _SEARCH,
     "POST /v1/cases/{case_id}/guardian": _STAFF | _SEARCH,
+    "POST /v1/cases/{case_id}/guardian/contact": _STAFF | _SEARCH,
+    "PUT /v1/cases/{case_id}/guardian/link": _STAFF | _ROOM,
+    "POST /v1/cases/{case_id}/notices": _KEEPERS | _ROOM,
+    "GET /v1/notices": _KEEPERS | _ROOM | {Role.AUDITOR},
     "POST /v1/cases/{case_id}/close": _STAFF | _ROOM,
     "POST /v1/cases/{case_id}/merge": _ROOM,
     "POST /v1/cases/{case_id}/reopen": _ROOM,
+    "GET /v1/drills": _DRILLS | {Role.AUDITOR},
+    "POST /v1/drills": _DRILLS,
+    "POST /v1/drills/months": _DRILLS,
+    "GET /v1/drills/{drill_id}": _DRILLS | {Role.AUDITOR},
+    "POST /v1/drills/{drill_id}/start": _DRILLS,
+    "POST /v1/drills/{drill_id}/separated": _DRILLS,
+    "POST /v1/drills/{drill_id}/injects": _DRILLS,
+    "POST /v1/drills/{drill_id}/pause": _DRILLS,
+    "POST /v1/drills/{drill_id}/resume": _DRILLS,
+    "POST /v1/drills/{drill_id}/stop": _DRILLS,
+    "GET /v1/drills/{drill_id}/report": _DRILLS | {Role.AUDITOR},
+    "POST /v1/drills/{drill_id}/lessons": _DRILLS,
+    "GET /v1/kpi": _DRILLS | {Role.AUDITOR},
     "GET /v1/cases/{case_id}/shares": _ROOM | {Role.AUDITOR},
     "POST /v1/cases/{case_id}/shares": _ROOM,
     "POST /v1/cases/{case_id}/shares/{neighbour_id}/revoke": _ROOM,
@@ -110,7 +153,7 @@ class Caller:
     @property
     def is_bound(self) -> bool:
         """Whether this person sees one daycare only."""
-        return self.role in FACILITY_ROLES
+        return self.actor.role in FACILITY_ROLES
 
     def sees(self, facility_id: str) -> bool:
         """Whether what belongs to that daycare is there for this person."""
@@ -131,6 +174,14 @@ def admitted(route: str, claims: Mapping[str, Any]) -> Caller:
         raise Forbidden("role-not-allowed")
     facility_id = str(claims.get("custom:facility", "")) if role in FACILITY_ROLES else ""
     return Caller(Actor(actor_id, tenant_id, role.value), facility_id)
+
+
+def by_link(use: Use, link: Link, tenant_id: str, now: datetime) -> Caller:
+    """The caller whom a link lets in, for its one use. NotFound for another use, and once it is dead."""
+    if link.use is not use or link.until <= now:
+        raise NotFound("link-not-found")
+    role = "guardian" if use in (Use.STATUS, Use.GUARDIAN) else "citizen"
+    return Caller(Actor(f"{role}:{link.subject_id}", tenant_id, role), "")
 
 
 def account(claims: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from functions.api.access import Caller
 from shared.adapters.wiring import Adapters
 from shared.domain.case import Actor, Case
 from shared.domain.errors import NotFound
+from shared.domain.guardian import Link
 from shared.domain.outing import Outing
 from shared.ports import Access
 
@@ -31,6 +32,19 @@ class Desk:
     route: str
     source: str
     request_id: str
+    by_link: Link | None = None
+
+    @property
+    def link(self) -> Link:
+        """The link that let the caller in. NotFound on a desk that somebody signed in to."""
+        if self.by_link is None:
+            raise NotFound("link-not-found")
+        return self.by_link
+
+    @property
+    def subject_id(self) -> str:
+        """Whom the link is about."""
+        return self.link.subject_id
 
     @property
     def actor(self) -> Actor:

@@ -13,6 +13,8 @@ from shared.domain.errors import Rejected
 from shared.ports import Answer
 
 HEADER = "Idempotency-Key"
+WITHOUT = frozenset({"POST /v1/sos/{token}", "POST /v1/sos/{token}/fixes"})
+"""Done twice these are done once anyway; and an answer that holds a secret is not kept."""
 PATTERN = r"^[A-Za-z0-9._:-]{8,128}$"
 
 
@@ -22,7 +24,7 @@ def once(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Respon
     PUT needs no key: the same twice is the same. Rejected without a key.
     """
     desk: Desk | None = app.context.get("desk")
-    if app.current_event.http_method != "POST" or desk is None:
+    if app.current_event.http_method != "POST" or desk is None or desk.route in WITHOUT:
         return next_middleware(app)
     given = app.current_event.headers.get(HEADER.lower(), "")
     if not re.match(PATTERN, given):

@@ -11,7 +11,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Request, Response
 
 from functions.api import once, problems
-from functions.api.access import ALLOWED, PUBLIC
+from functions.api.access import ALLOWED, LINKED, PUBLIC
 from functions.api.desk import new_router
 from shared.i18n import sentence
 from shared.schema.http import Problem
@@ -26,6 +26,7 @@ _ERRORS = {
     "409": "Somebody else was first, or the state does not allow it",
     "415": "Not JSON",
     "422": "Not valid; `errors` says where",
+    "429": "Too often; `Retry-After` says when again",
     "500": "A fault of ours",
     "503": "Try again",
 }
@@ -37,6 +38,7 @@ _CODES = {
     "409": "case-already-owned",
     "415": "not-json",
     "422": "invalid",
+    "429": "too-many-calls",
     "500": "internal",
     "503": "unavailable",
 }
@@ -46,6 +48,9 @@ _TAGS = (
     ("cases", "Somebody is missing"),
     ("search", "Where the bag is, where it was, and which cameras to open"),
     ("sharing", "What neighbours offer each other, for one case and a time"),
+    ("guardians", "Consent, notices, and what a guardian may see and stop"),
+    ("calls", "A phone that calls for help"),
+    ("drills", "Exercises: planned, disturbed on purpose, stopped and learned from"),
     ("places", "The district, its scanners, cameras and daycares"),
     ("operations", "Quarantine, access log, live updates"),
 )
@@ -102,6 +107,10 @@ def _complete(route: str, operation: dict[str, Any]) -> None:
     if route in PUBLIC:
         operation["security"] = []
         statuses |= {"400", "401"}
+    elif route in LINKED:
+        operation["security"] = []
+        operation["x-link"] = LINKED[route].value
+        statuses |= {"404", "429"}
     else:
         operation["security"] = [{"token": []}]
         operation["x-roles"] = sorted(role.value for role in ALLOWED[route])
@@ -111,7 +120,7 @@ def _complete(route: str, operation: dict[str, Any]) -> None:
         statuses |= {"400", "415"}
     if route.startswith(("POST", "PUT")) and route not in PUBLIC:
         statuses.add("409")
-    if route.startswith("POST") and route not in PUBLIC:
+    if route.startswith("POST") and route not in PUBLIC | once.WITHOUT:
         operation.setdefault("parameters", []).append(
             {
                 "name": once.HEADER,

@@ -243,6 +243,7 @@ class _Scene:
             heard_by=departure.last.source_id if departure.last else None,
             answer=member.answer,
             outfit=dict(member.outfit),
+            paused=member.paused,
         )
 
     def _state(self, outing: Outing, member: Member, departure: Departure) -> http.MemberState:
@@ -251,7 +252,7 @@ class _Scene:
         Ingest is the one judge: it stores a phone's report before the sightings that came with it, so a
         judgement made here between the two would take every child for silent.
         """
-        if outing.state is OutingState.ENDED:
+        if outing.state is OutingState.ENDED or member.paused:
             return "unknown"
         stored = self.tracks[member.beacon_id].alarm.get("level")
         fresh = any(_phone(self.phones[phone_id], "", self.now).watching for phone_id in outing.phones)

@@ -35,6 +35,7 @@ def children(desk: AtDesk) -> http.ChildrenTold:
                 bag_no=child.bag_no,
                 age_y=child.age_y,
                 consent=child.consent is not None and child.consent.allows(desk.now),
+                paused=child.consent is not None and child.consent.paused,
                 heard_age_s=http.age_s(from_epoch_ms(heard_ms), desk.now) if heard_ms else None,
             )
         )

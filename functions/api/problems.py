@@ -18,7 +18,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 )
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.domain.errors import Conflict, Forbidden, JikimiError, NotFound, Rejected, Unauthorized
+from shared.domain.errors import Conflict, Forbidden, JikimiError, NotFound, Rejected, TooMany, Unauthorized
 from shared.i18n import sentence
 from shared.observability import count_by, logger
 from shared.schema.http import Fault, Problem
@@ -32,6 +32,7 @@ _STATUS: Mapping[type[JikimiError], HTTPStatus] = {
     Forbidden: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
+    TooMany: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
 
@@ -98,9 +99,13 @@ def _problem(
     return Response(
         status_code=status,
         content_type=CONTENT_TYPE,
-        headers={**HEADERS, "Content-Language": language},
+        headers={**HEADERS, "Content-Language": language} | _retry(params or {}),
         body=problem.model_dump_json(),
     )
+
+
+def _retry(params: Mapping[str, str | int | float]) -> dict[str, str]:
+    return {"Retry-After": str(params["wait_s"])} if "wait_s" in params else {}
 
 
 def _faults(errors: Sequence[Mapping[str, Any]]) -> list[Fault]:

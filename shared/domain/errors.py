@@ -34,3 +34,10 @@ class Forbidden(JikimiError):
 
 class Unauthorized(JikimiError):
     """Nobody is signed in, or the sign-in failed; never says why."""
+
+
+class TooMany(JikimiError):
+    """Asked too often. params: wait_s, seconds until it may be asked again."""
+
+    def __init__(self, code: str, wait_s: int) -> None:
+        super().__init__(code, wait_s=wait_s)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
 
-from shared.domain.errors import Rejected
+from shared.domain.errors import Rejected, TooMany
 from shared.domain.places import Consent, SubjectClass
 
 SEOUL = timezone(timedelta(hours=9))
@@ -254,11 +254,11 @@ def status_until(link: Link, secured_at: datetime | None) -> datetime:
 
 
 def counted(link: Link, now: datetime, *, per: timedelta, at_most: int) -> tuple[int, datetime]:
-    """(calls, since) after one more use of the link. Rejected(too-many-calls) beyond `at_most` in a `per`."""
+    """(calls, since) after one more use of the link. TooMany(too-many-calls) beyond `at_most` in a `per`."""
     if link.since is None or now - link.since >= per:
         return 1, now
     if link.calls >= at_most:
-        raise Rejected("too-many-calls", wait_s=max(1, round((link.since + per - now).total_seconds())))
+        raise TooMany("too-many-calls", max(1, round((link.since + per - now).total_seconds())))
     return link.calls + 1, link.since
 
 

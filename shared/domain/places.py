@@ -67,6 +67,8 @@ class Tenant:
     policy: Policy = field(default_factory=Policy)
     police_url: str = ""
     """Where the signed police webhook goes; empty: none agreed."""
+    phone: str = ""
+    """The control room's public number, for guardians; empty: none given out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,13 +213,17 @@ class CamerasTold(Told):
 
 
 class ChildTold(Told):
-    """A child on a facility's roster. consent: whether its beacon may be collected now."""
+    """A child on a facility's roster. consent: whether its beacon may be collected now.
+
+    paused: the guardian wants a pause (일시중지): there is a consent, and the bag is not listened for.
+    """
 
     child_id: str
     name: str
     bag_no: str
     age_y: int
     consent: bool
+    paused: bool
     heard_age_s: float | None
 
 
@@ -333,7 +337,10 @@ MemberState = Literal["with", "warned", "departed", "unknown"]
 
 
 class MemberTold(Told):
-    """A child in the group. state: unknown when nothing fresh says that it is with the group."""
+    """A child in the group. state: unknown when nothing fresh says that it is with the group.
+
+    paused: nobody listens for this bag, as the guardian wishes (일시중지); a teacher's eyes must do.
+    """
 
     child_id: str
     name: str
@@ -344,6 +351,7 @@ class MemberTold(Told):
     heard_by: str | None
     answer: Answer | None
     outfit: dict[str, str]
+    paused: bool
 
 
 class PhoneTold(Told):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.domain.guardian import Use
 from tests.unit.functions.api.routes import CALLS, Call, Prepared, prepared, send
 from tests.unit.functions.api.town import (
     MOON_TEACHER,
@@ -13,11 +14,12 @@ from tests.unit.functions.api.town import (
 )
 
 guarded = pytest.mark.parametrize(
-    "call", [call for call in CALLS if not call.is_public], ids=lambda call: call.route
+    "call", [call for call in CALLS if not (call.is_public or call.link)], ids=lambda call: call.route
 )
 with_ids = pytest.mark.parametrize(
-    "call", [call for call in CALLS if call.has_ids], ids=lambda call: call.route
+    "call", [call for call in CALLS if call.has_ids and not call.link], ids=lambda call: call.route
 )
+linked = pytest.mark.parametrize("call", [call for call in CALLS if call.link], ids=lambda call: call.route)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,24 @@ def test_a_route_serves_the_roles_it_names_and_refuses_the_others(call: Call):
 @guarded
 def test_nobody_is_served_without_signing_in(call: Call, quiet: Prepared):
     assert send(quiet.town, call, None, quiet.ids).status == 401
+
+
+@linked
+def test_a_link_opens_its_own_use_and_no_other(call: Call):
+    town, ids = prepared()
+    statuses = {}
+    for use in Use:
+        secret = town.link(use, case_id=ids["case_id"])
+        statuses[use] = send(town, call, None, {**ids, "token": secret}).status
+
+    assert {use for use, status in statuses.items() if status != 404} == {call.link}
+
+
+@linked
+def test_a_secret_nobody_was_given_opens_nothing(call: Call, quiet: Prepared):
+    made_up = [f"{tenant}.{'A' * 43}" for tenant in ("garam", "nuri", "nowhere")]
+
+    assert {send(quiet.town, call, None, {**quiet.ids, "token": each}).status for each in made_up} == {404}
 
 
 @with_ids

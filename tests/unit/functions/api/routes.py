@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from functions.api.openapi import openapi
+from shared.adapters.cases import change
+from shared.domain.case import Actor
+from shared.domain.guardian import Certificate, Guardianship
+from shared.domain.notices import disclose
 from tests.unit.functions.api.town import Told, Town, Who, filled
 
 QUERIES = {"GET /v1/access": {"since": "2026-05-05T00:00:00Z"}}
@@ -17,6 +21,7 @@ class Call:
     route: str
     roles: frozenset[str]
     is_public: bool
+    link: str
     example: Any
 
     @property
@@ -33,9 +38,10 @@ def calls() -> Iterator[Call]:
     document = openapi()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            is_public = operation["security"] == []
+            link = operation.get("x-link", "")
+            is_public = operation["security"] == [] and not link
             roles = frozenset(operation.get("x-roles", ()))
-            yield Call(f"{method.upper()} {path}", roles, is_public, example(document, operation))
+            yield Call(f"{method.upper()} {path}", roles, is_public, link, example(document, operation))
 
 
 def example(document: dict[str, Any], operation: dict[str, Any]) -> Any:
@@ -62,6 +68,7 @@ def prepared() -> Prepared:
     town.heard()
     case_id = town.case("c-1")
     town.cloud.table("live")["url"] = "wss://live.example/mqtt"
+    disclosing(town, case_id)
     ids = {
         "outing_id": outing_id,
         "case_id": case_id,
@@ -70,12 +77,25 @@ def prepared() -> Prepared:
         "camera_id": "cam-1",
         "phone_id": "garam-p-1",
         "alert_id": town.alerted(case_id),
+        "drill_id": town.drill(),
         "neighbour_id": "nuri",
         "owner_id": "garam",
     }
     return Prepared(town, ids)
 
 
+def disclosing(town: Town, case_id: str) -> None:
+    """The child's place went to nuri, as the example of a notice says; and something was destroyed once."""
+    by = Actor("system", "garam", "system")
+    how = {"purpose": "search", "basis": "agreement"}
+    at = town.clock.at
+    change(town.on("garam").cases, case_id, lambda case: disclose(case, "nuri", at, by, at, **how))
+    certificate = Certificate("c-1", at, at, {"track": 1}, {"access-log": "access-log-law"})
+    town.on("garam").guardians.save(Guardianship("c-1", certificate=certificate))
+
+
 def send(town: Town, call: Call, who: Who | None, ids: dict[str, str], **how: Any) -> Told:
     """The route's valid request."""
+    if call.link and "token" not in ids:
+        ids = ids | {"token": town.link(call.link, case_id=ids["case_id"])}
     return town.ask(who, filled(call.route, ids), call.example, query=QUERIES.get(call.route), **how)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.api.access import ALLOWED, PUBLIC, Role, admitted, roles
+from functions.api.access import ALLOWED, LINKED, PUBLIC, Role, admitted, roles
 from functions.api.app import app
 from shared.domain.errors import Unauthorized
 from shared.observability import logger
@@ -13,7 +13,7 @@ from tests.unit.functions.api.town import MOON_TEACHER, STRANGER, Town
 def test_the_table_of_roles_names_every_route_and_no_other():
     served = {f"{route.method} {route.openapi_path}" for route in app._static_routes + app._dynamic_routes}
 
-    assert served == set(ALLOWED) | PUBLIC
+    assert served == set(ALLOWED) | set(LINKED) | PUBLIC
 
 
 def test_every_write_shows_an_example_of_its_body():

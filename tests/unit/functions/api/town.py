@@ -23,6 +23,7 @@ from shared.domain.places import (
     Phone,
     Policy,
     Scanner,
+    SubjectClass,
     Tenant,
 )
 from shared.domain.position import Fix, Shape
@@ -81,7 +82,7 @@ ONE_OF_EACH = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An answer: status, headers and JSON."""
+    """An answer: status, headers, and JSON or a page's text."""
 
     status: int
     headers: Mapping[str, str]
@@ -150,7 +151,9 @@ class Town:
         )
         answer = lambda_handler(event, Context(), on=self.on, people=lambda: self.identity)  # type: ignore[arg-type]
         headers_back = {name.lower(): value for name, value in answer.get("headers", {}).items()}
-        return Told(answer["statusCode"], headers_back, json.loads(answer["body"]))
+        is_json = "json" in headers_back["content-type"]
+        body_back = json.loads(answer["body"]) if is_json else answer["body"]
+        return Told(answer["statusCode"], headers_back, body_back)
 
     def later(self, seconds: float) -> None:
         self.clock.at += timedelta(seconds=seconds)
@@ -167,6 +170,25 @@ class Town:
         told = self.ask(who, "POST /v1/cases", {"child_id": child, **body})
         assert told.status in (200, 201), told.body
         return str(told.body["case"]["case_id"])
+
+    def drill(self, who: Who = OFFICIAL, **body: Any) -> str:
+        """A planned drill in the daycare."""
+        asked = {"planned_at": (self.clock.at + timedelta(hours=1)).isoformat(), "facility_id": "sun"}
+        told = self.ask(who, "POST /v1/drills", {"child_id": "c-1", "seed": 7, **asked, **body})
+        assert told.status == 201, told.body
+        return str(told.body["drill"]["drill_id"])
+
+    def link(self, use: str, *, case_id: str = "") -> str:
+        """The secret of a fresh link: to c-1's guardian, or to the phone of the citizen s-1."""
+        if use == "status":
+            told = self.ask(DIRECTOR, f"PUT /v1/cases/{case_id}/guardian/link", {})
+        elif use == "call":
+            told = self.ask(None, f"POST /v1/sos/{self.link('device')}", {})
+        else:
+            child = "s-1" if use == "device" else "c-1"
+            told = self.ask(OFFICIAL, f"PUT /v1/children/{child}/link", {"use": use})
+        assert told.status == 200, told.body
+        return str(told.body["secret"])
 
     def share(self, case_id: str, *, accept: bool = True) -> None:
         """The case offered to nuri, and accepted."""
@@ -244,6 +266,17 @@ def plant(on: Adapters, tenant: str, boundary: Area) -> None:
         Child(
             "c-9", "moon", "최별", "09", "b-9" if tenant == "garam" else f"{tenant}-b-9", 3, "male", CONSENT
         ),
+        Child(
+            "s-1",
+            "",
+            "한시민",
+            "-",
+            f"{tenant}-p-77",
+            34,
+            consent=CONSENT,
+            subject_class=SubjectClass.CITIZEN,
+        ),
+        Phone(f"{tenant}-p-77", "", ""),
         Phone(f"{tenant}-p-1", "sun", "김선생"),
         Phone(f"{tenant}-p-9", "moon", "최선생"),
         *(Scanner(f"{tenant}-s-{n}", LatLon(37.480 + n / 2000, 126.950)) for n in range(1, 4)),

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from shared.domain.errors import Rejected
+from shared.domain.errors import Rejected, TooMany
 from shared.domain.guardian import (
     Batch,
     Filed,
@@ -147,7 +147,7 @@ def test_at_5_3_a_status_link_dies_a_day_after_the_child_is_secured() -> None:
 def test_a_link_used_too_often_says_when_to_come_back() -> None:
     used = replace(LINK, calls=60, since=NOW)
 
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(TooMany) as refused:
         counted(used, NOW + timedelta(seconds=20), per=timedelta(minutes=1), at_most=60)
 
     assert refused.value.params == {"wait_s": 40}
