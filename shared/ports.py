@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from shared.domain.case import Case, Entry
 from shared.domain.channels import Alert
 from shared.domain.drill import Drill
+from shared.domain.ephemeral_id import Issued, Tag
 from shared.domain.geo import Area, LatLon
 from shared.domain.guardian import Guardianship, Link, Owed
 from shared.domain.handover import InformationRequest, PoliceLink
@@ -20,6 +21,7 @@ from shared.domain.position import Fix
 from shared.domain.proximity import PhoneTrack as PhoneTrack  # noqa: PLC0414  part of this vocabulary
 from shared.domain.sharing import Share
 from shared.domain.sighting import Window
+from shared.domain.streets import Street
 
 
 class Clock(Protocol):
@@ -49,9 +51,13 @@ class Registry(Protocol):
     def contact(self, contact_id: str) -> Contact: ...
     def contacts(self) -> Sequence[Contact]: ...
     def agreements(self) -> Sequence[Agreement]: ...
+    def streets(self, around: LatLon) -> Sequence[Street]:
+        """The streets within 450 m and somewhat further; empty where none were given."""
+        ...
+
     def put(
         self,
-        *records: Tenant | Facility | Scanner | Camera | Child | Phone | Contact | Agreement,
+        *records: Tenant | Facility | Scanner | Camera | Child | Phone | Contact | Agreement | Street,
     ) -> None:
         """Store or replace records of this tenant. ValueError for a tenant record of another."""
         ...
@@ -452,7 +458,7 @@ class PoliceDesk(Protocol):
 
 
 class Vault(Protocol):
-    """Personal fields of one tenant, sealed under a key for each subject ("child#<id>", "contact#<id>", …)."""
+    """Personal fields of one tenant, sealed under a key for each subject ("child#<id>", "contact#<id>" …)."""
 
     def seal(self, subject: str, field: str, text: str) -> str:
         """What may be stored. The subject's key is made when there is none."""
@@ -476,4 +482,20 @@ class Vault(Protocol):
 
     def rotate(self) -> int:
         """Wrap every subject's key anew under a fresh key of the tenant's. Returns how many."""
+        ...
+
+
+class Tags(Protocol):
+    """A tenant's beacons whose ids rotate (`shared/domain/ephemeral_id.py`)."""
+
+    def put(self, tags: Sequence[Tag]) -> None:
+        """Provision or re-sync. The next sweep works their ids out."""
+        ...
+
+    def issue(self, windows: Collection[int]) -> int:
+        """Work out the ids of these windows where that is not done yet. Returns how many ids."""
+        ...
+
+    def ids(self, window: int) -> Mapping[str, Issued]:
+        """The ids that begin in a window, by id; {} before they were issued."""
         ...

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from shared.adapters.wiring import Adapters
+from shared.domain.ephemeral_id import PERIOD_S, Issued, window_of, windows_at
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.outing import Outing
 from shared.domain.places import Child, Phone, Scanner, Status, Tenant
@@ -18,6 +19,7 @@ T = TypeVar("T")
 
 ANSWERS_KEPT_S = 1.0  # an answer stops an alarm, and a revocation a share, within seconds
 PEOPLE_KEPT_S = 10.0  # consents, phones, scanners
+IDS_KEPT_S = 60.0  # they are worked out a window, 512 s, ahead
 ENTRIES_MAX = 20_000
 
 
@@ -99,6 +101,43 @@ class Directory:
     def outing_of(self, beacon_id: str) -> Outing | None:
         """The running outing the beacon's child is on."""
         return self.outings().by_beacon.get(beacon_id)
+
+    def beacon(self, heard: str, at_ms: int, of: "Callable[[str], Directory]") -> str:
+        """The beacon behind an id on the air: ours, or a neighbour's that is on the watch list.
+
+        of: any tenant's directory. Rejected(unknown-tag, outside-window) where ids rotate.
+        """
+        at_s = at_ms / 1000
+        rotates = self.tenant().policy.rotating_ids
+        found = self.ids(window_of(at_s)).get(heard) if rotates else None
+        for owner_id in self._owners() if found is None else ():
+            if of(owner_id).tenant().policy.rotating_ids:
+                theirs = of(owner_id).ids(window_of(at_s)).get(heard)
+                found = theirs if theirs and theirs.beacon_id in self.watched() else found
+        if found is None:
+            entry = self.watched().get(heard)
+            if rotates and (entry is None or entry.owner_id == self.tenant_id):
+                raise Rejected("unknown-tag")
+            return heard
+        if not found.holds(at_s):
+            raise Rejected("outside-window")
+        return found.beacon_id
+
+    def _owners(self) -> set[str]:
+        """Neighbours whose beacons we listen for."""
+        return {each.owner_id for each in self.watched().values()} - {self.tenant_id}
+
+    def ids(self, window: int) -> Mapping[str, Issued]:
+        """Every id that may be heard in a window."""
+
+        def load() -> Mapping[str, Issued]:
+            nearby = range(windows_at(window * PERIOD_S)[0], windows_at((window + 1) * PERIOD_S)[-1] + 1)
+            return {heard: each for number in nearby for heard, each in self._begun(number).items()}
+
+        return self._fresh(("ids", str(window)), IDS_KEPT_S, load)
+
+    def _begun(self, window: int) -> Mapping[str, Issued]:
+        return self._fresh(("begun", str(window)), IDS_KEPT_S, lambda: self._on.tags.ids(window))
 
     def outings_of_phone(self, phone_id: str) -> list[Outing]:
         return [outing for outing in self.outings().by_id.values() if phone_id in outing.phones]

@@ -119,8 +119,9 @@ def _sort(reading: Reading, on: On, arrived: dict[str, Arrived], report: Report)
         mine.reported_ms[reading.thing].append(reading.sent_ms)
         mine.fixes[reading.thing] += [reading.fix] if reading.fix else []
         mine.messages[reading.thing].add(reading.message_id)
-    for beacon_id, sighting in reading.heard:
+    for heard, sighting in reading.heard:
         try:
+            beacon_id = own.beacon(heard, sighting.at_ms, lambda owner_id: directory_of(on(owner_id)))
             if is_dead and beacon_id not in own.watched():  # even a dead phone helps a case that is no drill
                 raise Rejected("drill-outage")
             owner_id, kept = _kept(beacon_id, sighting, own, on)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from shared.adapters.alerts import tell_stopped
 from shared.adapters.clock import epoch_ms
 from shared.adapters.wiring import Adapters
+from shared.domain.ephemeral_id import PERIOD_S, windows_at
 from shared.domain.outing import Outing
 from shared.domain.watching import stopped
 
@@ -32,9 +33,17 @@ class Swept:
 
 def sweep(on: Adapters) -> Swept:
     """Tell of phones that stopped, mark scanners dark or back, end what is past its time."""
+    _issue_ids(on)
     phones_stopped = sum(_tell_stopped(on, outing) for outing in on.outings.running())
     dark, scanners, turned = _mark_dark(on)
     return Swept(phones_stopped, dark, scanners, turned, _end_overdue(on), _revive(on))
+
+
+def _issue_ids(on: Adapters) -> None:
+    """Work out what rotating beacons send now and a window ahead, before they do."""
+    if on.registry.tenant().policy.rotating_ids:
+        now_s = on.clock.now().timestamp()
+        on.tags.issue([*windows_at(now_s), *windows_at(now_s + PERIOD_S)])
 
 
 def _tell_stopped(on: Adapters, outing: Outing) -> int:

@@ -32,6 +32,7 @@ from shared.ports import (
     PoliceDesk,
     Registry,
     Shares,
+    Tags,
     Tracking,
     Vault,
     WatchList,
@@ -92,6 +93,8 @@ class Adapters(Protocol):
     def clock(self) -> Clock: ...
     @property
     def vault(self) -> Vault: ...
+    @property
+    def tags(self) -> Tags: ...
     @property
     def registry(self) -> Registry: ...
     @property
@@ -167,6 +170,14 @@ class AwsAdapters:
         )
 
     @cached_property
+    def tags(self) -> Tags:
+        from shared.adapters.tags import DynamoTags
+
+        tables = self._environment.registry_table, self._environment.tracking_table
+        vault = self.vault if self._environment.keys_table else None
+        return DynamoTags(self.tenant_id, *tables, self._dynamodb, vault)
+
+    @cached_property
     def registry(self) -> Registry:
         from shared.adapters.registry import DynamoRegistry
 
@@ -177,7 +188,8 @@ class AwsAdapters:
     def guardians(self) -> Guardians:
         from shared.adapters.guardians import DynamoGuardians
 
-        return DynamoGuardians(self.tenant_id, self._environment.registry_table, self._dynamodb)
+        vault = self.vault if self._environment.keys_table else None
+        return DynamoGuardians(self.tenant_id, self._environment.registry_table, self._dynamodb, vault)
 
     @cached_property
     def outings(self) -> Outings:
@@ -340,6 +352,12 @@ class MemoryAdapters:
         from shared.adapters.crypto import MemoryKeys, SealingVault
 
         return SealingVault(self.tenant_id, MemoryKeys(self.tenant_id, self._world))
+
+    @cached_property
+    def tags(self) -> Tags:
+        from shared.adapters.tags import MemoryTags
+
+        return MemoryTags(self.tenant_id, self._world)
 
     @cached_property
     def registry(self) -> Registry:

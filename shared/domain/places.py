@@ -55,6 +55,9 @@ class Policy:
     """A neighbour's grant lasts this long at the most; it ends with the case."""
     keep_last_known: bool = False
     """Keep a short-lived last-known position in facility hours with no outing."""
+    rotating_ids: bool = False
+    """Beacons change their ids on the air and no static one is taken. False, the fallback: anybody near can
+    follow a beacon by its id, and send it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +126,7 @@ class Child:
     """A child and the beacon in its bag. consent None: never collected.
 
     subject_class: a person with a disability or dementia, or a citizen whose own phone is the beacon, is
-    registered alike. guardian: push endpoint of the guardian's app; empty: the facility tells the
-    guardian by voice.
+    registered alike. The guardian's contacts stand elsewhere (`guardian.Guardianship`).
     """
 
     child_id: str
@@ -135,7 +137,6 @@ class Child:
     age_y: int
     sex: str = ""
     consent: Consent | None = None
-    guardian: str = ""
     subject_class: SubjectClass = SubjectClass.CHILD
 
 
