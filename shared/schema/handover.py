@@ -19,8 +19,10 @@ from shared.domain.handover import KEPT, deliveries
 from shared.domain.places import Child, Facility, Status, Tenant
 from shared.domain.reach import reach
 from shared.domain.sharing import Share
+from shared.i18n import sentence
 
 UNKNOWN = "미상"
+RESTRICTION = "수색 목적 외 이용 금지"
 LEGAL_BASIS = "실종아동등의 보호 및 지원에 관한 법률 6①, 9; 위치정보법 29"
 
 
@@ -117,12 +119,13 @@ class AreaBlock(Block):
 
 
 class ActionBlock(Block):
-    """One line of the append-only timeline."""
+    """One line of the append-only timeline; text: its code in words."""
 
     seq: int
     at: datetime
     actor: str
     code: str
+    text: str
 
 
 class DisclosureBlock(Block):
@@ -131,7 +134,7 @@ class DisclosureBlock(Block):
     to: str
     at: datetime
     purpose: str
-    restriction: str = "수색 목적 외 이용 금지"
+    restriction: str = RESTRICTION
 
 
 class DeliveryBlock(Block):
@@ -251,7 +254,12 @@ def hand_over(
             for key, mark in sorted(case.marks.items(), key=lambda each: each[1].at)
         ),
         area=_area(case, shares, now),
-        actions=tuple(ActionBlock(seq=e.seq, at=e.at, actor=e.actor, code=e.code) for e in entries),
+        actions=tuple(
+            ActionBlock(
+                seq=e.seq, at=e.at, actor=e.actor, code=e.code, text=sentence(f"timeline.{e.code}", e.params)
+            )
+            for e in entries
+        ),
         disclosures=tuple(
             DisclosureBlock(to=str(e.params["to"]), at=e.at, purpose=str(e.params["purpose"]))
             for e in entries
@@ -282,7 +290,7 @@ def _guardian(child: Child | None, now: datetime) -> GuardianBlock:
 
 
 def _reporter(case: Case, entries: Sequence[Entry], facility: Facility | None) -> ReporterBlock:
-    opening = next((e for e in entries if e.code == "opened"), None)
+    opening = next((e for e in entries if e.code in ("opened", "help-called")), None)
     return ReporterBlock(
         reporter=case.opened_by,
         role=str(opening.params.get("role", UNKNOWN)) if opening else UNKNOWN,

@@ -15,7 +15,9 @@ from tests.casework import HOME, at, evidence, opening, strip, who
 CHILD = Child("child-1", "daycare", "김하나", "07", "beacon-1", 4, sex="F")
 
 
-def made(*, child: Child | None = CHILD, **how: Any) -> HandOver:
+def made(
+    *, child: Child | None = CHILD, version: int = 3, before: HandOver | None = None, **how: Any
+) -> HandOver:
     """The record of a case heard, seen on a camera, and told to 112."""
     case, entries = opening(**{"found": evidence(x_m=10), **how})
     for step in (
@@ -34,8 +36,9 @@ def made(*, child: Child | None = CHILD, **how: Any) -> HandOver:
         child=child,
         facility=Facility("daycare", "가람어린이집", HOME),
         shares=(),
-        version=3,
+        version=version,
         now=at(60),
+        before=before,
     )
 
 
