@@ -213,9 +213,11 @@ def _scene(desk: Desk, drill: Drill, case: Case) -> Scene:
     last = newest(case.last)
     outing = desk.on.outings.get(case.outing_id) if case.outing_id else None
     phones = [phone.phone_id for phone in desk.on.registry.phones(drill.facility_id)]
+    home = desk.on.registry.facility(drill.facility_id).at
     busy = {each.subject.subject_id for each in desk.on.cases.open_cases()}
     return Scene(
-        where=last.where if last else desk.on.registry.facility(drill.facility_id).at,
+        home=home,
+        where=last.where if last else home,
         scanners=desk.on.registry.scanners(),
         phones=outing.phones if outing else phones,
         children=[c.child_id for c in _able(desk, drill.facility_id) if c.child_id not in busy],

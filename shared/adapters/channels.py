@@ -112,6 +112,8 @@ class SnsOperators:
         self._sns = sns
 
     def send(self, message: Message) -> Delivery:
+        if (wall := walled(message)) is not None:
+            return wall
         body = opaque({**message.body, "tenant": self._tenant_id, "status": message.status})
         attributes = {
             name: {"DataType": "String", "StringValue": str(body.get(name, ""))}

@@ -139,11 +139,12 @@ class Drill:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What an inject can hit. where: the newest place of the child, or its daycare.
+    """What an inject can hit. home: the daycare; where: the newest place of the child, or home.
 
     children: who may play a second missing child; phones: those of the group; outfit: today's.
     """
 
+    home: LatLon
     where: LatLon
     scanners: Sequence[Scanner] = ()
     phones: Sequence[str] = ()
@@ -476,11 +477,11 @@ def _crossing(seed: int, scene: Scene) -> tuple[LatLon, str]:
         raise Conflict("inject-without-target")
 
     def far_m(area: Area) -> float:
-        return min(distance_m(corner, scene.where) for corner in area.ring)
+        return min(distance_m(corner, scene.home) for corner in area.ring)
 
     nearest = min(scene.agreements, key=lambda a: (far_m(a.neighbour_boundary), a.neighbour_id))
     area = nearest.neighbour_boundary
-    corners = sorted(dict.fromkeys(area.ring), key=lambda corner: distance_m(corner, scene.where))[:3]
+    corners = sorted(dict.fromkeys(area.ring), key=lambda corner: distance_m(corner, scene.home))[:3]
     corner = corners[pick(seed, InjectKind.BORDER_CROSSING, len(corners))]
     middle = LatLon(
         sum(c.lat_deg for c in area.ring) / len(area.ring), sum(c.lon_deg for c in area.ring) / len(area.ring)

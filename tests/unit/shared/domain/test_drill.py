@@ -20,7 +20,8 @@ from tests.casework import START, at, near, opened, strip, who
 
 SUPERVISOR = who("official", "official-1")
 SCENE = Scene(
-    where=near(0),
+    home=near(0),
+    where=near(60),
     scanners=[Scanner(f"garam-s-{n:02d}", near(40.0 * (n % 6), 40.0 * (n // 6))) for n in range(24)],
     phones=["p-1", "p-2"],
     children=["child-2", "child-3", "child-4"],
@@ -102,7 +103,7 @@ def test_at_10_4_the_border_crossing_leads_into_the_nearest_neighbour_with_an_ag
 )
 def test_an_inject_that_has_nothing_to_hit_is_refused(kind: InjectKind) -> None:
     with pytest.raises(Conflict, match="inject-without-target"):
-        rules.aim(kind, running(), Scene(where=near(0)), "o", at(5))
+        rules.aim(kind, running(), Scene(home=near(0), where=near(0)), "o", at(5))
 
 
 def test_an_inject_happens_once() -> None:
