@@ -16,6 +16,7 @@ from shared.domain.case import (
     open_case,
 )
 from shared.domain.geo import Area, LatLon, Plane
+from shared.domain.guardian import Guardianship
 from shared.domain.places import Agreement, Child, Consent, Facility, Phone, Policy, Status, Tenant
 from shared.domain.sharing import FIELDS, signed
 
@@ -127,8 +128,9 @@ def people(
         age_y=4,
         sex="F",
         consent=Consent(START - timedelta(days=30)),
-        guardian=guardian,
     )
+    if guardian:
+        on(home).guardians.save(Guardianship(SUBJECT.subject_id, endpoint=guardian))
     on(home).registry.put(Facility("daycare", "가람어린이집", HOME), child, *phones)
     for n, other in enumerate(others, 1):
         on(home).registry.put(agreed(home, other, strip(n)))

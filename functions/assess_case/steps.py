@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
-from functools import reduce
+from datetime import datetime, timedelta
+from functools import partial, reduce
 
 from functions.assess_case.decision import (
     Situation,
@@ -19,7 +19,7 @@ from shared.adapters.wiring import Adapters
 from shared.domain import sharing
 from shared.domain.case import Case, Change, done, note, searching, system
 from shared.domain.errors import NotFound
-from shared.domain.notices import disclosing
+from shared.domain.notices import disclose
 from shared.domain.report import case_report
 from shared.domain.sharing import Share, ShareState, ending, granting, shortened
 from shared.ports import Watched
@@ -75,22 +75,24 @@ def grant(run: CaseRun, on: On) -> CaseRun:
         until = shortened(share, case).until
         watched = Watched(share.beacon_id, case.case_id, case.tenant_id, until)
         on(share.neighbour_id).watch_list.add(watched)
-        disclosure = disclosing(share.neighbour_id, share.offered_at)
-        _note(
-            here,
-            case,
-            "disclosed",
-            {
-                "disclosure": disclosure,
-                "to": share.neighbour_id,
-                "purpose": "search",
-                "basis": "agreement",
-                "fields": ",".join(share.fields),
-                "until": until.isoformat(),
-            },
-            steps=(granting(share), disclosure),
-        )
+        after, _ = change(here.cases, case.case_id, partial(_disclosed, share=share, now=here.clock.now()))
+        here.live.tell("case", case.case_id, after.version)
     return run
+
+
+def _disclosed(case: Case, *, share: Share, now: datetime) -> Change:
+    after, entries = disclose(
+        case,
+        share.neighbour_id,
+        share.offered_at,
+        system(case.tenant_id),
+        now,
+        purpose="search",
+        basis="agreement",
+        fields=",".join(share.fields),
+        until=shortened(share, case).until.isoformat(),
+    )
+    return done(after, granting(share)), entries
 
 
 def end_shares(run: CaseRun, on: On) -> CaseRun:

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from functions.notify import guardians
 from functions.notify.police import hand_over
 from shared.adapters.cases import change
 from shared.adapters.reaching import reach
@@ -24,20 +25,25 @@ from shared.domain.case import (
 )
 from shared.domain.channels import TOPIC, Address, Alert, Recipient, of_contact, of_phone
 from shared.domain.errors import NotFound
-from shared.domain.notices import noticing, recipient, unnoticed
-from shared.domain.places import Status
+from shared.domain.places import SubjectClass
 from shared.domain.sharing import Share, ShareState, telling
 from shared.ports import Delivery, Message
 from shared.schema.workflow import CaseRun, Told
-
-NOTICE_DUE = timedelta(hours=24)  # a notice nobody could be sent is told by a person by then
 
 On = Callable[[str], Adapters]
 T = TypeVar("T")
 
 
 def teachers(run: CaseRun, on: On) -> Told:
-    """Tell every teacher's phone of the outing, or of the facility when there is no outing."""
+    """Tell every teacher's phone of the outing, or of the facility when there is no outing.
+
+    A citizen who calls for help belongs to no facility, and no teacher hears of it.
+    """
+    here = on(run.tenant_id)
+    case = here.cases.get(run.case_id)
+    if not case.facility_id:
+        _change(here, case, lambda c: (done(c, "told:teachers"), ()))
+        return Told(sent=0, failed=0)
     return _until_told(run, on, "teachers", _phones, "push")
 
 
@@ -59,6 +65,10 @@ def escalate(run: CaseRun, on: On) -> Told:
     alerts: list[Alert] = []
     sent: list[Delivery] = []
     for step in steps:
+        if step.audience == "guardian":
+            alerts.append(guardians.opened(here, case))
+            _change(here, case, partial(escalated, step=step.code, level=step.level, at=now, heard=True))
+            continue
         called = _escalation(here, case, step)
         alerts += called
         if step.audience == "police":
@@ -89,23 +99,6 @@ def neighbours(run: CaseRun, on: On) -> Told:
     )
 
 
-def guardians(run: CaseRun, on: On) -> Told:
-    """A notice for each disclosure: sent, or owed by a person until its due date, and on the timeline."""
-    here = on(run.tenant_id)
-    case, now = here.cases.get(run.case_id), here.clock.now()
-    sent = []
-    for disclosure in unnoticed(case):
-        delivery = _guardian(here, case, "disclosure-notice", disclosure)
-        sent.append(delivery)
-        params = {"disclosure": disclosure, "to": recipient(disclosure)}
-        code = "notice-sent"
-        if delivery.outcome != "sent":
-            code = "notice-deferred"
-            params |= {"reason": delivery.reason, "due": (now + NOTICE_DUE).isoformat()}
-        _note(here, case, code, params, step=noticing(disclosure))
-    return _counted(sent)
-
-
 def outcome(run: CaseRun, on: On) -> Told:
     """It is over: teachers, operators, police and guardian are told, each once."""
     here = on(run.tenant_id)
@@ -116,7 +109,7 @@ def outcome(run: CaseRun, on: On) -> Told:
     alerts = reach(here, case, "case-closed", _phones(here, case), kind="push")
     alerts += reach(here, case, "case-closed", _on_duty(here, "operator"), kind="operators")
     sent = hand_over(here, case) if case.handover_tried else []
-    sent.append(_guardian(here, case, "case-closed", step))
+    alerts.append(guardians.closed(here, case))
     told = _counted(sent, alerts)
     _note(here, case, "outcome-told", told.model_dump(), step=step)
     return told
@@ -128,7 +121,7 @@ TASKS: dict[str, Callable[[CaseRun, On], Told]] = {
     "police": police,
     "escalate": escalate,
     "neighbours": neighbours,
-    "guardians": guardians,
+    "guardians": guardians.guardians,
     "outcome": outcome,
 }
 
@@ -146,7 +139,8 @@ def _until_told(
     if f"told:{audience}" in case.steps:
         return Told(sent=0, failed=0)
     now = here.clock.now()
-    alerts = reach(here, case, "case-opened", whom(here, case), kind=kind)
+    calls = case.subject.subject_class is SubjectClass.CITIZEN
+    alerts = reach(here, case, "help-called" if calls else "case-opened", whom(here, case), kind=kind)
     told = _counted((), alerts)
     settled = [alert for alert in alerts if alert.is_settled(now)]
     missed = sum(1 for alert in settled if not alert.reached)
@@ -200,17 +194,6 @@ def _neighbour(here: Adapters, there: Adapters, case: Case, share: Share) -> lis
     params = {"neighbour_id": share.neighbour_id, "what": code, "outcome": delivery.outcome}
     _note(here, case, "neighbour-told", params, step=step)
     return [delivery]
-
-
-def _guardian(here: Adapters, case: Case, code: str, why: str) -> Delivery:
-    child = _found(lambda: here.registry.child(case.subject.subject_id))
-    key = f"{case.case_id}:{code}:{why}"
-    if case.status is not Status.ACTUAL:
-        return Delivery(key, "guardian", "withheld", reason="exercise-wall")
-    if child is None or not child.guardian:
-        return Delivery(key, "guardian", "withheld", reason="no-channel")
-    body = {"code": code, "case": case.case_id}
-    return here.push.send(Message("guardian", child.guardian, key, case.status.value, body))
 
 
 def _found(look: Callable[[], T]) -> T | None:

@@ -2,7 +2,8 @@
 
 In the registry table under partitions of their own, so that a role can be kept from them:
 `<tenant>#guardian`, `<tenant>#link` (by the digest of the secret; the secret itself is nowhere) and
-`<tenant>#owed`, in the order in which it falls due.
+`<tenant>#owed`, in the order in which it falls due. What says who a guardian is is sealed under a key of its
+own, which is shredded when it is destroyed: no backup opens it again.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from shared.adapters.memory import MemoryCloud
 from shared.adapters.tables import to_item
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.guardian import Guardianship, Link, Owed
+from shared.ports import Vault
 
 LINK_KEPT = timedelta(days=1)  # a dead link says so for a while, then expires from the table
 
@@ -30,22 +32,35 @@ def digest(secret: str) -> str:
 class DynamoGuardians:
     """Guardians in DynamoDB's registry table."""
 
-    def __init__(self, tenant_id: str, table_name: str, dynamodb: Any) -> None:
+    def __init__(self, tenant_id: str, table_name: str, dynamodb: Any, vault: Vault | None) -> None:
         self._tenant_id = tenant_id
         self._table = table_name
         self._dynamodb = dynamodb
+        self._vault = vault
 
     def of(self, subject_id: str) -> Guardianship:
-        doc = self._doc("guardian", subject_id)
-        return Guardianship(subject_id) if doc is None else _guardianships().validate_json(doc)
+        item = self._item("guardian", subject_id)
+        if item is None:
+            return Guardianship(subject_id)
+        known = _guardianships().validate_json(item["doc"]["S"])
+        if self._vault is None or "private" not in item:
+            return known
+        private = self._vault.open(_sealed_for(subject_id), "private", item["private"]["S"])
+        whole = _guardianships().validate_json(private)
+        return replace(known, filed=whole.filed, endpoint=whole.endpoint)
 
     def save(self, guardianship: Guardianship) -> Guardianship:
         after = replace(guardianship, version=guardianship.version + 1)
-        doc = _guardianships().dump_json(after).decode()
-        key = self._key("guardian", after.subject_id)
+        known = replace(after, filed=None, endpoint="")
+        item = {"doc": _guardianships().dump_json(known).decode(), "version": after.version}
+        if self._vault is None:
+            raise ValueError("a guardian is stored sealed, and this function was given no keys")
+        if known != after:
+            doc = _guardianships().dump_json(after).decode()
+            item["private"] = self._vault.seal(_sealed_for(after.subject_id), "private", doc)
         put: dict[str, Any] = {
             "TableName": self._table,
-            "Item": {**key, **to_item({"doc": doc, "version": after.version})},
+            "Item": {**self._key("guardian", after.subject_id), **to_item(item)},
             "ConditionExpression": "attribute_not_exists(pk)",
         }
         if guardianship.version:
@@ -55,13 +70,15 @@ class DynamoGuardians:
             self._dynamodb.put_item(**put)
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
             raise Conflict("guardianship-overtaken") from error
+        if known == after:
+            self._vault.shred(_sealed_for(after.subject_id))
         return after
 
     def link(self, secret: str) -> Link:
-        doc = self._doc("link", digest(secret))
-        if doc is None:
+        item = self._item("link", digest(secret))
+        if item is None:
             raise NotFound("link-not-found")
-        return _links().validate_json(doc)
+        return _links().validate_json(item["doc"]["S"])
 
     def put_link(self, secret: str, link: Link) -> None:
         ttl = int((link.until + LINK_KEPT).timestamp())
@@ -92,10 +109,12 @@ class DynamoGuardians:
     def _key(self, kind: str, sk: str) -> dict[str, Any]:
         return to_item({"pk": f"{self._tenant_id}#{kind}", "sk": sk})
 
-    def _doc(self, kind: str, sk: str) -> str | None:
+    def _item(self, kind: str, sk: str) -> dict[str, Any] | None:
         key = self._key(kind, sk)
-        item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-        return None if item is None else str(item["doc"]["S"])
+        item: dict[str, Any] | None = self._dynamodb.get_item(
+            TableName=self._table, Key=key, ConsistentRead=True
+        ).get("Item")
+        return item
 
     def _put(self, kind: str, sk: str, values: dict[str, Any]) -> None:
         self._dynamodb.put_item(TableName=self._table, Item={**self._key(kind, sk), **to_item(values)})
@@ -140,6 +159,10 @@ class MemoryGuardians:
 
     def due(self, now: datetime) -> Sequence[Owed]:
         return [each for each in self.owed() if each.look_at <= now]
+
+
+def _sealed_for(subject_id: str) -> str:
+    return f"guardian#{subject_id}"
 
 
 def _order(owed: Owed) -> str:

@@ -330,7 +330,7 @@ class AwsAdapters:
     def police_desk(self) -> PoliceDesk:
         from shared.adapters.handovers import DynamoPoliceDesk
 
-        return DynamoPoliceDesk(self.tenant_id, self._environment.cases_table, self._dynamodb)
+        return DynamoPoliceDesk(self.tenant_id, self._environment.cases_table, self._dynamodb, self.vault)
 
     @cached_property
     def devices(self) -> Devices:

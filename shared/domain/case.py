@@ -214,7 +214,8 @@ def open_case(
         last={} if evidence is None else {evidence.kind: evidence},
     )
     late_s = round((at - pressed).total_seconds())
-    return _record(case, "opened", by, at, {"status": status.value, "late_s": late_s}, found=evidence)
+    code = "help-called" if subject.subject_class is SubjectClass.CITIZEN else "opened"
+    return _record(case, code, by, at, {"status": status.value, "late_s": late_s}, found=evidence)
 
 
 def joined(case: Case, by: Actor, at: datetime) -> Change:

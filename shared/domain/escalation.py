@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from shared.domain.case import Case, paused_s
 from shared.domain.channels import ordered as ordered_channels
 from shared.domain.errors import Rejected
-from shared.domain.places import Policy
+from shared.domain.places import Policy, Status, SubjectClass
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One escalation step. code: also the sentence (i18n `escalation.*`).
 
-    audience: "operators" (every console), "duty-officer" (SMS or voice as well) or "police".
+    audience: "operators" (every console), "duty-officer" (SMS or voice as well), "police" or "guardian".
     """
 
     code: str
@@ -34,6 +34,10 @@ POLICE_HARD_STOP = Step("police-hard-stop", 2, "police")
 POLICE_SILENT = Step("police-silent", 0, "operators")
 
 
+GUARDIAN_PROMPT = Step("guardian-not-told", 0, "operators")
+GUARDIAN_APP = Step("guardian-app", 0, "guardian")
+
+
 def _unowned(case: Case) -> bool:
     return not case.owner
 
@@ -44,6 +48,15 @@ def _police_untold(case: Case) -> bool:
 
 def _police_silent(case: Case) -> bool:
     return "T10" not in case.clock
+
+
+def _has_guardian(case: Case) -> bool:
+    """Whether a real guardian is to hear of it: a citizen has none, and no exercise reaches one."""
+    return case.status is Status.ACTUAL and case.subject.subject_class is not SubjectClass.CITIZEN
+
+
+def _guardian_untold(case: Case) -> bool:
+    return _has_guardian(case) and "TG" not in case.clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,10 @@ _RULES = (
     _Rule(POLICE_HARD_STOP, "T4", lambda policy: policy.police_hard_stop_s, _police_untold),
     _Rule(POLICE_SILENT, "T9", lambda policy: policy.police_ack_s, _police_silent),
     _Rule(POLICE_SILENT, "T9p", lambda policy: policy.police_ack_s, _police_silent),
+    # A person tells the guardian; the app only after that, or when nobody did in time (FIELD AT-5.2).
+    _Rule(GUARDIAN_PROMPT, "T4", lambda policy: policy.guardian_call_s, _guardian_untold),
+    _Rule(GUARDIAN_APP, "T4", lambda policy: policy.guardian_app_s, _guardian_untold),
+    _Rule(GUARDIAN_APP, "TG", lambda _: 0.0, _has_guardian),
 )
 
 
@@ -98,6 +115,8 @@ def validated(policy: Policy) -> Policy:
         raise Rejected("policy-escalation-order")
     if not 0 < policy.police_ack_s <= 600:
         raise Rejected("policy-police-ack")
+    if not 0 < policy.guardian_call_s <= policy.guardian_app_s:
+        raise Rejected("policy-guardian-order")
     if not 0 < policy.warn_s < policy.alarm_s or policy.reach_m <= 0 or policy.grant_s <= 0:
         raise Rejected("policy-departure-order")
     return policy

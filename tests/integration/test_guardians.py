@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.adapters.clock import ManualClock
+from shared.adapters.crypto import MemoryKeys, SealingVault
 from shared.adapters.guardians import DynamoGuardians, MemoryGuardians, digest
 from shared.adapters.memory import MemoryCloud
 from shared.domain.errors import Conflict, NotFound
@@ -23,13 +24,23 @@ def owed(minutes: float, disclosure: str = "disclosed:police:x") -> Owed:
     return Owed("notice", "c-1", at, at, "no-channel", "case-1", disclosure)
 
 
+def stored(moto: MotoCloud) -> DynamoGuardians:
+    vault = SealingVault("garam", MemoryKeys("garam", MemoryCloud(clock=ManualClock(START))))
+    return DynamoGuardians("garam", moto.environment.registry_table, moto.client("dynamodb"), vault)
+
+
+def everything(moto: MotoCloud) -> str:
+    table = moto.environment.registry_table
+    return str(moto.client("dynamodb").scan(TableName=table)["Items"])
+
+
 @pytest.fixture(params=["memory", "moto"])
 def on(request: pytest.FixtureRequest) -> Guardians:
     """Either twin. The table is the registry's, which the emulator is tried with elsewhere."""
     if request.param == "memory":
         return MemoryGuardians("garam", MemoryCloud(clock=ManualClock(START)))
     moto: MotoCloud = request.getfixturevalue("moto_cloud")
-    return DynamoGuardians("garam", moto.environment.registry_table, moto.client("dynamodb"))
+    return stored(moto)
 
 
 def test_a_guardian_comes_back_as_it_was_stored(on: Guardians) -> None:
@@ -70,7 +81,24 @@ def test_what_is_settled_is_owed_no_longer(on: Guardians) -> None:
 
 
 def test_the_secret_of_a_link_is_stored_nowhere(moto_cloud: MotoCloud) -> None:
-    table = moto_cloud.environment.registry_table
-    DynamoGuardians("garam", table, moto_cloud.client("dynamodb")).put_link(SECRET, LINK)
+    stored(moto_cloud).put_link(SECRET, LINK)
 
-    assert "a-secret" not in str(moto_cloud.client("dynamodb").scan(TableName=table)["Items"])
+    assert "a-secret" not in everything(moto_cloud)
+
+
+def test_who_a_guardian_is_is_stored_sealed(moto_cloud: MotoCloud) -> None:
+    stored(moto_cloud).save(Guardianship("c-1", filed(), "endpoint-1"))
+
+    kept = everything(moto_cloud)
+    assert [each for each in ("김보호", "010-0000-0000", "endpoint-1") if each in kept] == []
+
+
+def test_at_5_6_what_is_destroyed_opens_from_no_backup(moto_cloud: MotoCloud) -> None:
+    guardians = stored(moto_cloud)
+    first = guardians.save(Guardianship("c-1", filed(), "endpoint-1"))
+    backup = moto_cloud.client("dynamodb").scan(TableName=moto_cloud.environment.registry_table)["Items"]
+    guardians.save(replace(first, filed=None, endpoint=""))
+    moto_cloud.client("dynamodb").put_item(TableName=moto_cloud.environment.registry_table, Item=backup[0])
+
+    with pytest.raises(NotFound):
+        guardians.of("c-1")

@@ -31,8 +31,9 @@ def owned(case: Case) -> Case:
 NEW = opened(found=evidence())
 TOLD = told(NEW)
 OWNED = owned(TOLD)
+REACHED = done(cases.guardian_told(OWNED, "phone", who("director"), at(0))[0], "guardian-app")
 CALLED = cases.police_acknowledged(
-    cases.police_told(OWNED, "112", "phone", who("teacher"), at(0))[0], who("police"), at(0)
+    cases.police_told(REACHED, "112", "phone", who("teacher"), at(0))[0], who("police"), at(0)
 )[0]
 BORDER = owned(told(opened(found=evidence(x_m=990))))
 OFFERED = sharing.offer(BORDER, EAST, Policy(), at(0))

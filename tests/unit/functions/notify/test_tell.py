@@ -1,5 +1,7 @@
 """Whom a case is told to, in memory."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,14 +10,18 @@ from functions.assess_case.steps import STEPS
 from functions.notify.tell import TASKS
 from shared.adapters.clock import ManualClock
 from shared.adapters.memory import MemoryCloud
+from shared.adapters.notices import send_due, told_by
 from shared.adapters.wiring import memory_adapters
 from shared.domain import case as cases
 from shared.domain import sharing
+from shared.domain.guardian import Batch, Separate
+from shared.domain.notices import Balance, disclose, reconcile
 from shared.domain.outing import Outing, OutingState
-from shared.domain.places import Phone, Status
+from shared.domain.places import Phone, Status, SubjectClass
 from shared.schema.handover import checksum
 from shared.schema.workflow import CaseRun, Told
-from tests.casework import START, at, evidence, opening, people, who
+from tests.casework import START, SUBJECT, at, evidence, opening, people, who
+from tests.unit.shared.domain.test_guardian import filed
 
 POLICE = "https://police.example/hand-over"
 PHONES = tuple(Phone(f"garam-p-{n}", "daycare", "김선생", endpoint=f"endpoint-{n}") for n in range(3))
@@ -197,10 +203,11 @@ def test_at_5_4_the_hand_over_is_a_disclosure_and_the_guardian_is_told() -> None
     desk.tell("police")
     desk.tell("guardians")
 
-    assert (len(desk.lines("disclosed")), len(desk.lines("notice-sent")), desk.sent("guardian")[0].body) == (
+    body = desk.sent("guardian")[0].body
+    assert (len(desk.lines("disclosed")), len(desk.lines("notice-sent")), body) == (
         1,
         1,
-        {"code": "disclosure-notice", "case": "case-1"},
+        {"code": "disclosure-notice", "case": "case-1", "alert": body["alert"]},
     )
 
 
@@ -267,3 +274,105 @@ def test_the_last_hand_over_says_how_it_ended() -> None:
     desk.tell("outcome")
 
     assert desk.sent("police")[-1].body["closing"]["reason"] == "false-alarm"
+
+
+def test_at_5_2_the_app_says_it_only_once_a_person_could_have_said_it() -> None:
+    desk = Desk(guardian="guardian-endpoint")
+    told = []
+    for seconds in (299, 300, 330):
+        desk.clock.at = at(seconds)
+        desk.tell("escalate")
+        told.append([message.body["code"] for message in desk.sent("guardian")])
+
+    assert told == [[], ["guardian-case-opened"], ["guardian-case-opened"]]
+
+
+def test_at_5_2_the_operators_hear_after_three_minutes_that_nobody_told_the_guardian() -> None:
+    desk = Desk()
+    desk.clock.at = at(180)
+    desk.tell("escalate")
+
+    assert "guardian-not-told" in [message.body["code"] for message in desk.sent("operators")]
+
+
+def test_at_5_2_the_app_follows_at_once_when_a_person_told_the_guardian() -> None:
+    desk = Desk(guardian="guardian-endpoint")
+    desk.act(lambda c: cases.guardian_told(c, "phone", who("director"), at(40)))
+    desk.clock.at = at(41)
+    desk.tell("escalate")
+
+    assert [message.body["code"] for message in desk.sent("guardian")] == ["guardian-case-opened"]
+
+
+def test_no_teacher_hears_of_a_citizen_who_calls_for_help() -> None:
+    citizen = replace(SUBJECT, subject_class=SubjectClass.CITIZEN)
+    desk = Desk(subject=citizen, facility_id="")
+    desk.tell("teachers")
+    desk.tell("operators")
+
+    assert [(m.kind, m.body["code"]) for m in desk.world.sent] == [("operators", "help-called")]
+
+
+def batched(desk: Desk, unit: str, n: int) -> None:
+    """The child's guardian agreed apart to be told of several disclosures at once."""
+    whole = filed(separate=Separate(batch=Batch(unit, n)))
+    known = desk.on("garam").guardians.of("child-1")
+    desk.on("garam").guardians.save(replace(known, filed=whole))
+
+
+def disclosed(desk: Desk, n: int) -> None:
+    how = {"purpose": "search", "basis": "agreement"}
+    desk.act(lambda c: disclose(c, f"haneul{n}", at(n), who(), at(n), **how))
+    desk.tell("guardians")
+
+
+def test_at_5_4_a_batched_notice_is_deferred_with_its_due_date_and_sent_with_the_last_of_ten() -> None:
+    desk = Desk(guardian="guardian-endpoint")
+    batched(desk, "times", 10)
+    for n in range(9):
+        disclosed(desk, n)
+    before = (len(desk.sent("guardian")), len(desk.lines("notice-deferred")))
+    disclosed(desk, 9)
+    send_due(desk.on("garam"), desk.on("garam").guardians.due(desk.clock.at))
+
+    balance = reconcile(desk.on("garam").cases.timeline("case-1"))
+    assert (before, len(desk.sent("guardian")), balance) == ((0, 9), 1, Balance(10, 10, 0, ()))
+
+
+def test_at_5_4_a_batch_of_days_is_sent_when_they_are_over() -> None:
+    desk = Desk(guardian="guardian-endpoint")
+    batched(desk, "days", 20)
+    disclosed(desk, 1)
+    desk.clock.at += timedelta(days=20)
+    on = desk.on("garam")
+    late = send_due(on, on.guardians.due(desk.clock.at))
+
+    assert (late, reconcile(on.cases.timeline("case-1")), on.guardians.owed()) == (
+        0,
+        Balance(1, 1, 0, ()),
+        [],
+    )
+
+
+def test_at_5_4_a_batch_that_cannot_be_sent_becomes_a_persons_to_tell() -> None:
+    desk = Desk(guardian="guardian-endpoint")
+    batched(desk, "days", 10)
+    disclosed(desk, 1)
+    desk.dies("guardian-endpoint")
+    desk.clock.at += timedelta(days=10)
+    on = desk.on("garam")
+    send_due(on, on.guardians.due(desk.clock.at))
+
+    assert [(line["reason"]) for line in desk.lines("notice-deferred")] == [
+        "batched-by-consent",
+        "no-channel",
+    ]
+
+
+def test_at_5_4_what_a_person_told_is_owed_no_longer() -> None:
+    desk = Desk()
+    disclosed(desk, 1)
+    on = desk.on("garam")
+    told_by(on, on.cases.get("case-1"), desk.lines("disclosed")[0]["disclosure"], who("director"), "phone")
+
+    assert (on.guardians.owed(), reconcile(on.cases.timeline("case-1"))) == ([], Balance(1, 1, 0, ()))
