@@ -269,7 +269,7 @@ def _keys(record: Record) -> tuple[Key, ...]:
 def _personal(record: Child | Contact) -> dict[str, str]:
     """The fields that say who somebody is or how to reach them: stored sealed."""
     if isinstance(record, Child):
-        return {"name": record.name, "guardian": record.guardian}
+        return {"name": record.name}
     return {"mobile": record.mobile, "email": record.email}
 
 
