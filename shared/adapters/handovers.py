@@ -4,6 +4,7 @@ Each version is stored once and never changed, so that its page, its CAP and Geo
 webhook all say the same; it is forgotten with its TTL, when police copies have to be.
 """
 
+import base64
 import gzip
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from shared.adapters.wiring import Adapters
 from shared.domain.case import Case
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.handover import KEPT, InformationRequest, PoliceLink, numbered
+from shared.ports import Vault
 from shared.schema.handover import HandOver, hand_over
 
 T = TypeVar("T")
@@ -64,21 +66,23 @@ def _found(look: Callable[[], T]) -> T | None:
 
 
 class DynamoPoliceDesk:
-    """In the cases table: hand-overs by case and version, links by case, requests by the time they came."""
+    """In the cases table: sealed hand-overs by case and version, links by case, requests by their time."""
 
-    def __init__(self, tenant_id: str, table_name: str, dynamodb: Any) -> None:
+    def __init__(self, tenant_id: str, table_name: str, dynamodb: Any, vault: Vault) -> None:
         self._tenant_id = tenant_id
         self._table = table_name
         self._dynamodb = dynamodb
+        self._vault = vault
 
     def keep(self, case_id: str, version: int, record: str, *, until: datetime) -> str:
         key = self._handover(case_id, version)
         # 400 KB is an item's limit; a long case's record is mostly alike lines, and packs to a tenth.
-        packed = gzip.compress(record.encode(), 6, mtime=0)
+        packed = base64.b64encode(gzip.compress(record.encode(), 6, mtime=0)).decode()
+        sealed = self._vault.seal(_sealed_for(case_id), key["sk"], packed)
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
-                Item=to_item({**key, "record": packed, "ttl": int(until.timestamp())}),
+                Item=to_item({**key, "record": sealed, "ttl": int(until.timestamp())}),
                 ConditionExpression="attribute_not_exists(pk)",
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
@@ -86,8 +90,16 @@ class DynamoPoliceDesk:
         return record
 
     def handover(self, case_id: str, version: int) -> str:
-        found = self._get(self._handover(case_id, version), "handover-not-found")
-        return gzip.decompress(bytes(found["record"])).decode()
+        key = self._handover(case_id, version)
+        sealed = self._get(key, "handover-not-found")["record"]
+        packed = self._vault.open(_sealed_for(case_id), key["sk"], sealed)
+        return gzip.decompress(base64.b64decode(packed)).decode()
+
+    def forget(self, case_id: str) -> None:
+        for item in self._query("pk = :pk", {":pk": self._handover(case_id, 0)["pk"]}):
+            key = to_item({"pk": item["pk"], "sk": item["sk"]})
+            self._dynamodb.delete_item(TableName=self._table, Key=key)
+        self._vault.shred(_sealed_for(case_id))
 
     def link(self, link_id: str) -> PoliceLink:
         key = {"pk": self._links(_case_of(link_id)), "sk": link_id}
@@ -177,6 +189,10 @@ class MemoryPoliceDesk:
             raise NotFound("handover-not-found")
         return found
 
+    def forget(self, case_id: str) -> None:
+        for key in [key for key in self._records if key[:2] == (self._tenant_id, case_id)]:
+            del self._records[key]
+
     def link(self, link_id: str) -> PoliceLink:
         found = self._links.get((self._tenant_id, link_id))
         if found is None:
@@ -217,6 +233,10 @@ class MemoryPoliceDesk:
 def request_key(at: datetime) -> str:
     """What the id of a request received at `at` begins with: ids sort by time."""
     return at.astimezone(UTC).strftime("r-%Y%m%d%H%M%S")
+
+
+def _sealed_for(case_id: str) -> str:
+    return f"handover#{case_id}"
 
 
 def _case_of(link_id: str) -> str:
