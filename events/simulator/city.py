@@ -26,7 +26,7 @@ from shared.domain.places import (
     Tenant,
 )
 from shared.domain.sharing import signed
-from shared.domain.streets import Line
+from shared.domain.streets import Line, Street
 
 Floats = NDArray[np.float64]
 Record = Tenant | Facility | Scanner | Camera | Child | Phone | Agreement
@@ -178,6 +178,11 @@ class City:
         at = self.plane.to_latlon
         yield from ((at(x, ys[0]), at(x, ys[-1])) for x in xs)
         yield from ((at(xs[0], y), at(xs[-1], y)) for y in ys)
+
+    def streets_about(self, place: Place, within_m: float = 600.0) -> list[Street]:
+        """Streets about a place as a municipality registers them, from crossing to crossing."""
+        pieces = self.street_pieces(place.x_m, place.y_m, within_m)
+        return [Street(f"{place.tenant_id}-w-{n:04d}", piece) for n, piece in enumerate(pieces, start=1)]
 
     def street_pieces(self, x_m: float, y_m: float, within_m: float) -> Iterator[Line]:
         """Streets in pieces from crossing to crossing, of a square about a place."""

@@ -7,14 +7,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.adapters.wiring import Adapters
+from shared.domain.ephemeral_id import Tag
 from shared.domain.errors import Conflict, JikimiError, Rejected
 from shared.domain.escalation import validated
 from shared.domain.geo import Area, distance_to_area_m
 from shared.domain.places import Agreement, Camera, Child, Facility, Phone, Scanner, Tenant
+from shared.domain.streets import Street
 from shared.i18n import sentence
 from shared.schema.onboarding import ROWS, SECTIONS, Manifest, Onboarded, RejectedRow
 
-Record = Tenant | Facility | Scanner | Camera | Child | Phone | Agreement
+Record = Tenant | Facility | Scanner | Camera | Street | Child | Phone | Agreement
 
 PART = 100  # rows stored at once
 
@@ -53,7 +55,7 @@ class _Intake:
         rows = self.manifest.rows(section)
         if not rows:
             return
-        good: dict[str, tuple[int, Record]] = {}
+        good: dict[str, tuple[int, Record | Tag]] = {}
         for number, row in enumerate(rows, 1):
             try:
                 parsed = ROWS[section].model_validate(row)
@@ -71,7 +73,7 @@ class _Intake:
                 good[own] = number, record
         self._store(section, list(good.values()))
 
-    def _check(self, record: Record) -> None:
+    def _check(self, record: Record | Tag) -> None:
         """What one row alone cannot know. Rejected or NotFound with the reason."""
         match record:
             case Tenant():
@@ -91,7 +93,7 @@ class _Intake:
             case Facility() | Camera():
                 self._inside(record)
 
-    def _signed(self, record: Record) -> Record:
+    def _signed(self, record: Record | Tag) -> Record | Tag:
         """An agreement keeps the signatures it was given before; on other terms they do not count."""
         if not isinstance(record, Agreement):
             return record
@@ -102,9 +104,15 @@ class _Intake:
         kept = [each for each in known.signatures if each.tenant_id not in fresh] if known else []
         return replace(record, signatures=(*kept, *record.signatures))
 
-    def _store(self, section: str, rows: list[tuple[int, Record]]) -> None:
+    def _store(self, section: str, rows: list[tuple[int, Record | Tag]]) -> None:
         """Part by part; a part in which a beacon was taken already goes row by row, to name the row."""
-        self.stored[section] = 0
+        tags = [record for _, record in rows if isinstance(record, Tag)]
+        if tags:
+            self.on.tags.put(tags)
+        self.stored[section] = len(tags)
+        self._register(section, [(number, each) for number, each in rows if not isinstance(each, Tag)])
+
+    def _register(self, section: str, rows: list[tuple[int, Record]]) -> None:
         for start in range(0, len(rows), PART):
             part = rows[start : start + PART]
             try:
@@ -147,12 +155,14 @@ class _Intake:
             raise Rejected("beacon-taken")
 
 
-def _own_id(record: Record) -> str:
+def _own_id(record: Record | Tag) -> str:
     match record:
         case Tenant():
             return record.tenant_id
         case Agreement():
             return record.neighbour_id
+        case Tag():
+            return record.beacon_id
         case _:
             return str(getattr(record, f"{type(record).__name__.lower()}_id"))
 

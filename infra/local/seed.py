@@ -52,12 +52,17 @@ def manifest(city: City, tenant: Tenant, police_url: str = "") -> dict[str, Any]
     """The file a municipality joins with (`shared/schema/onboarding.py`), for a tenant of a city."""
     own = tenant.tenant_id
     agreements = [each for each in city.agreements if each.tenant_id == own]
+    park = next(place for place in city.places if place.tenant_id == own)
     return {
         "tenant_id": own,
         "tenant": {"name": tenant.name, "boundary": _ring(tenant.boundary), "police_url": police_url},
         "facilities": [_placed(each) for each in city.facilities[own]],
         "scanners": [_without(_placed(each), "dark") for each in city.scanners[own]],
         "cameras": [_placed(each) for each in city.cameras[own]],
+        "streets": [
+            {"street_id": each.street_id, "points": [(p.lat_deg, p.lon_deg) for p in each.points]}
+            for each in city.streets_about(park)
+        ],
         "children": [_without(_plain(each), "guardian") for each in city.children[own]],
         "phones": [_without(_plain(each), "platform", "push_token", "endpoint") for each in city.phones[own]],
         "agreements": [

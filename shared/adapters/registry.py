@@ -19,10 +19,12 @@ from shared.adapters import tenants
 from shared.adapters.memory import MemoryCloud
 from shared.adapters.tables import to_item
 from shared.domain.errors import Conflict, NotFound
+from shared.domain.geo import LatLon
 from shared.domain.places import Agreement, Camera, Child, Contact, Facility, Phone, Scanner, Tenant
+from shared.domain.streets import Street, cells_about
 from shared.ports import Vault
 
-Record = Tenant | Facility | Scanner | Camera | Child | Phone | Contact | Agreement
+Record = Tenant | Facility | Scanner | Camera | Child | Phone | Contact | Agreement | Street
 Key = tuple[str, str]
 """(partition key after the tenant, sort key)"""
 
@@ -75,6 +77,9 @@ class _Reading(ABC):
 
     def agreements(self) -> Sequence[Agreement]:
         return self._all(Agreement, "agreement")
+
+    def streets(self, around: LatLon) -> Sequence[Street]:
+        return [each for cell in cells_about(around) for each in self._all(Street, f"streets#{cell}")]
 
     @abstractmethod
     def _get(self, kind: type[T], key: Key, code: str) -> T: ...
@@ -257,6 +262,8 @@ def _keys(record: Record) -> tuple[Key, ...]:
             keys = (("agreement", record.neighbour_id),)
         case Contact():
             keys = (("contact", record.contact_id),)
+        case Street():
+            keys = ((f"streets#{record.cell}", record.street_id),)
         case Phone():
             keys = ("phone", record.phone_id), (f"facility#{record.facility_id}#phone", record.phone_id)
         case Child():

@@ -8,14 +8,45 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 from shared.domain.geo import LatLon, Plane
 
 Line = tuple[LatLon, LatLon]
+CELL_DEG = 0.005
+"""Streets are kept by square, so that a neighbourhood is a handful of reads: some 500 m."""
 _CELL_M = 40.0
 _JOINED_M = 2.0  # ends this near each other are one crossing
 _STRAIGHT_ON = 1.0  # how much going on outweighs turning off: von Mises concentration
 _TURN_ROUND = 0.05  # chance of going back at a crossing; certain at a dead end
+
+
+@dataclass(frozen=True, slots=True)
+class Street:
+    """A piece of a street's middle, from one crossing to the next: two points or more."""
+
+    street_id: str
+    points: tuple[LatLon, ...]
+
+    @property
+    def cell(self) -> str:
+        """The square it is kept in: that of its middle point."""
+        return cell_of(self.points[len(self.points) // 2])
+
+    def lines(self) -> Iterable[Line]:
+        """Straight pieces."""
+        return pairwise(self.points)
+
+
+def cell_of(at: LatLon) -> str:
+    """The square of a place."""
+    return f"{math.floor(at.lat_deg / CELL_DEG)},{math.floor(at.lon_deg / CELL_DEG)}"
+
+
+def cells_about(at: LatLon) -> tuple[str, ...]:
+    """The square of a place and the eight around it: every street within some 450 m."""
+    steps = (-CELL_DEG, 0.0, CELL_DEG)
+    return tuple(cell_of(LatLon(at.lat_deg + north, at.lon_deg + east)) for north in steps for east in steps)
 
 
 @dataclass(frozen=True, slots=True)

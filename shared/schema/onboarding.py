@@ -2,11 +2,13 @@
 
 ```
 {"tenant_id": "garam", "language": "ko",
- "tenant": {"name": …, "boundary": [[lat, lon], …], "policy": {…}, "police_url": …},
+ "tenant": {"name": …, "boundary": [[lat, lon], …], "policy": {…}, "police_url": …, "phone": …},
  "facilities": [{"facility_id", "name", "lat", "lon"}, …],
  "scanners": [{"scanner_id", "lat", "lon", "height_m", "offset_db", "sd_db"}, …],
  "cameras": [{"camera_id", "name", "lat", "lon", "heading_deg", "field_of_view_deg", "range_m"}, …],
+ "streets": [{"street_id", "points": [[lat, lon], …]}, …],
  "children": [{"child_id", "facility_id", "name", "bag_no", "beacon_id", "age_y", "sex", "consent"}, …],
+ "beacons": [{"beacon_id", "identity_key", "counter_s", "read_at"}, …],
  "phones": [{"phone_id", "facility_id", "teacher"}, …],
  "agreements": [{"neighbour_id", "neighbour_boundary", "fields", "until", "signatures"}, …]}
 ```
@@ -18,6 +20,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from shared.domain.ephemeral_id import Tag
 from shared.domain.geo import Area, LatLon
 from shared.domain.places import (
     Agreement,
@@ -32,6 +35,7 @@ from shared.domain.places import (
     Tenant,
 )
 from shared.domain.sharing import signed
+from shared.domain.streets import Street
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{1,30}$")]
 """A tenant's name in ids, keys and topics. No dash: what follows the first dash is the device's."""
@@ -45,7 +49,17 @@ Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 _POLICY = Policy()
 
-SECTIONS = ("tenant", "facilities", "scanners", "cameras", "children", "phones", "agreements")
+SECTIONS = (
+    "tenant",
+    "facilities",
+    "scanners",
+    "cameras",
+    "streets",
+    "children",
+    "beacons",
+    "phones",
+    "agreements",
+)
 """In the order they are stored: what others refer to comes first."""
 
 
@@ -82,6 +96,7 @@ class PolicyRow(Row):
     guardian_app_s: Seconds = _POLICY.guardian_app_s
     grant_s: Seconds = _POLICY.grant_s
     keep_last_known: bool = _POLICY.keep_last_known
+    rotating_ids: bool = _POLICY.rotating_ids
 
 
 class TenantRow(Row):
@@ -91,10 +106,11 @@ class TenantRow(Row):
     boundary: Ring
     policy: PolicyRow = PolicyRow()
     police_url: Annotated[str, StringConstraints(max_length=500, pattern=r"^(https?://\S+)?$")] = ""
+    phone: Annotated[str, StringConstraints(pattern=r"^([0-9+][0-9-]{6,16})?$")] = ""
 
     def record(self, tenant_id: str) -> Tenant:
         policy = Policy(**self.policy.model_dump())
-        return Tenant(tenant_id, self.name, _area(self.boundary), policy, self.police_url)
+        return Tenant(tenant_id, self.name, _area(self.boundary), policy, self.police_url, self.phone)
 
 
 class FacilityRow(Placed):
@@ -126,6 +142,16 @@ class CameraRow(Placed):
         return Camera(
             self.camera_id, self.name, self.at, self.heading_deg, self.field_of_view_deg, self.range_m
         )
+
+
+class StreetRow(Row):
+    """A piece of a street's middle from crossing to crossing, as road authorities publish them."""
+
+    street_id: Id
+    points: Annotated[list[tuple[Latitude, Longitude]], Field(min_length=2, max_length=200)]
+
+    def record(self, _: str) -> Street:
+        return Street(self.street_id, tuple(LatLon(*point) for point in self.points))
 
 
 class ConsentRow(Row):
@@ -163,6 +189,19 @@ class ChildRow(Row):
         )
 
 
+class BeaconRow(Row):
+    """A beacon whose id rotates: its key, and what its counter showed when. The same again is a re-sync."""
+
+    beacon_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z._:-]{1,64}$")]
+    identity_key: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{32}$"), Field(repr=False)]
+    counter_s: Annotated[int, Field(ge=0, lt=1 << 32)]
+    read_at: AwareDatetime
+
+    def record(self, _: str) -> Tag:
+        key = bytes.fromhex(self.identity_key)
+        return Tag(self.beacon_id, key, round(self.read_at.timestamp()) - self.counter_s)
+
+
 class PhoneRow(Row):
     phone_id: ThingId
     facility_id: Id
@@ -197,14 +236,26 @@ class AgreementRow(Row):
         return agreed
 
 
-AnyRow = TenantRow | FacilityRow | ScannerRow | CameraRow | ChildRow | PhoneRow | AgreementRow
+AnyRow = (
+    TenantRow
+    | FacilityRow
+    | ScannerRow
+    | CameraRow
+    | StreetRow
+    | ChildRow
+    | BeaconRow
+    | PhoneRow
+    | AgreementRow
+)
 
 ROWS: Mapping[str, type[AnyRow]] = {
     "tenant": TenantRow,
     "facilities": FacilityRow,
     "scanners": ScannerRow,
     "cameras": CameraRow,
+    "streets": StreetRow,
     "children": ChildRow,
+    "beacons": BeaconRow,
     "phones": PhoneRow,
     "agreements": AgreementRow,
 }
@@ -221,7 +272,9 @@ class Manifest(BaseModel):
     facilities: list[Any] = []
     scanners: list[Any] = []
     cameras: list[Any] = []
+    streets: list[Any] = []
     children: list[Any] = []
+    beacons: list[Any] = []
     phones: list[Any] = []
     agreements: list[Any] = []
 

@@ -18,6 +18,7 @@ from shared.domain.places import (
     Scanner,
     Tenant,
 )
+from shared.domain.streets import Street
 from tests.casework import agreed
 from tests.integration.conftest import World
 
@@ -59,6 +60,17 @@ def test_every_kind_of_record_comes_back_as_it_went_in(on: Adapters):
     )
 
     assert stored == (tenant, facility, scanner, camera, child(), phone, agreement)
+
+
+def test_the_streets_about_a_place_are_found_and_no_others(on: Adapters):
+    here = Street("w-1", (AT, LatLon(AT.lat_deg + 0.0007, AT.lon_deg)))
+    next_door = Street(
+        "w-2", (LatLon(AT.lat_deg + 0.004, AT.lon_deg), LatLon(AT.lat_deg + 0.005, AT.lon_deg))
+    )
+    far = Street("w-3", (LatLon(AT.lat_deg + 0.02, AT.lon_deg), LatLon(AT.lat_deg + 0.021, AT.lon_deg)))
+    on.registry.put(here, next_door, far)
+
+    assert {each.street_id: each for each in on.registry.streets(AT)} == {"w-1": here, "w-2": next_door}
 
 
 @pytest.mark.parametrize(
