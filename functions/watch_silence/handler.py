@@ -17,7 +17,7 @@ def lambda_handler(
 ) -> dict[str, int]:
     """Sweep every tenant. A tenant whose sweep fails does not keep the others waiting; then it raises."""
     failed = []
-    phones_stopped = scanners_dark = 0
+    phones_stopped = scanners_dark = notices_late = 0
     for tenant_id in tenants():
         try:
             swept = sweep(on(tenant_id))
@@ -27,6 +27,7 @@ def lambda_handler(
             continue
         phones_stopped += swept.phones_stopped
         scanners_dark += swept.dark
+        notices_late += swept.notices_late
         logger.info(
             "swept",
             tenant=tenant_id,
@@ -36,9 +37,12 @@ def lambda_handler(
             turned=swept.turned,
             expired=swept.expired,
             revived=swept.revived,
+            notices_late=swept.notices_late,
+            purged=swept.purged,
         )
     metrics.add_metric("PhonesStopped", MetricUnit.Count, phones_stopped)
     metrics.add_metric("ScannersDark", MetricUnit.Count, scanners_dark)
+    metrics.add_metric("NoticesLate", MetricUnit.Count, notices_late)
     if failed:
         raise RuntimeError(f"sweeps failed for {', '.join(failed)}")
     return {"phones_stopped": phones_stopped, "scanners_dark": scanners_dark}

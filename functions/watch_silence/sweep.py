@@ -5,8 +5,11 @@ from datetime import timedelta
 
 from shared.adapters.alerts import tell_stopped
 from shared.adapters.clock import epoch_ms
+from shared.adapters.consents import PURGE, purge
+from shared.adapters.notices import NOTICE, send_due
 from shared.adapters.wiring import Adapters
 from shared.domain.ephemeral_id import PERIOD_S, windows_at
+from shared.domain.notices import unnoticed
 from shared.domain.outing import Outing
 from shared.domain.watching import stopped
 
@@ -20,7 +23,8 @@ DARK_AFTER_MS = 60_000
 class Swept:
     """What a sweep found. dark: scanners that are dark now; turned: that went dark or came back.
 
-    revived: cases whose workflow had ended too early and runs again.
+    revived: cases whose workflow had ended too early and runs again. notices_late: notices to guardians that
+    nobody told by their date; purged: withdrawals whose rest was destroyed or is still held.
     """
 
     phones_stopped: int
@@ -29,6 +33,8 @@ class Swept:
     turned: int
     expired: int
     revived: int
+    notices_late: int
+    purged: int
 
 
 def sweep(on: Adapters) -> Swept:
@@ -36,7 +42,8 @@ def sweep(on: Adapters) -> Swept:
     _issue_ids(on)
     phones_stopped = sum(_tell_stopped(on, outing) for outing in on.outings.running())
     dark, scanners, turned = _mark_dark(on)
-    return Swept(phones_stopped, dark, scanners, turned, _end_overdue(on), _revive(on))
+    expired, revived = _end_overdue(on), _revive(on)
+    return Swept(phones_stopped, dark, scanners, turned, expired, revived, *_serve_guardians(on))
 
 
 def _issue_ids(on: Adapters) -> None:
@@ -76,7 +83,7 @@ def _mark_dark(on: Adapters) -> tuple[int, int, int]:
 
 
 def _end_overdue(on: Adapters) -> int:
-    """Stop listening for what is past its time, and wake the cases whose shares are.
+    """Stop listening for what is past its time; wake cases whose shares are, or that owe a notice.
 
     A share past `until` grants nothing from that second on; the case's workflow only writes it down.
     """
@@ -84,10 +91,20 @@ def _end_overdue(on: Adapters) -> int:
     over = [each for each in on.watch_list.entries() if each.until and each.until <= now]
     for each in over:
         on.watch_list.remove(each.beacon_id)
-    late = [case.case_id for case in on.cases.open_cases() if _has_late_share(on, case.case_id)]
+    late = [c.case_id for c in on.cases.open_cases() if unnoticed(c) or _has_late_share(on, c.case_id)]
     for case_id in late:
         on.workflow.wake(case_id)
     return len(over) + len(late)
+
+
+def _serve_guardians(on: Adapters) -> tuple[int, int]:
+    """What is owed to guardians by now: notices are sent, or operators hear of them; data is destroyed."""
+    due = on.guardians.due(on.clock.now())
+    late = send_due(on, [each for each in due if each.what == NOTICE])
+    purges = [each for each in due if each.what == PURGE]
+    for each in purges:
+        purge(on, each.subject_id)
+    return late, len(purges)
 
 
 def _revive(on: Adapters) -> int:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.adapters.cases import change
-from shared.adapters.notices import BATCHED, NOTICE, contact_id, send_due
+from shared.adapters.notices import BATCHED, NOTICE, contact_id
 from shared.adapters.wiring import Adapters
 from shared.domain.case import Actor, note, places_destroyed
 from shared.domain.errors import Conflict
@@ -18,7 +18,7 @@ from shared.domain.places import Child, Contact
 
 PURGE = "purge"
 PURGED_BY = timedelta(hours=24)  # FIELD AT-5.6
-AGAIN = timedelta(hours=1)  # what is held is looked at again after this long
+AGAIN = timedelta(minutes=5)  # what is held is looked at again after this long
 
 OPEN_CASE = "open-case"
 NOTICE_OWED = "notice-owed"
@@ -87,12 +87,12 @@ def withdraw(on: Adapters, child: Child, by: Actor, *, confirmed: bool) -> Guard
 def purge(on: Adapters, subject_id: str) -> Guardianship:
     """Destroy what a withdrawn consent allowed to be kept, but for what a law holds; say so in a certificate.
 
-    What is held is looked at again within the hour. A guardian who did not withdraw loses nothing.
+    What is held is looked at again within minutes. A guardian who did not withdraw loses nothing.
     """
     before, now = on.guardians.of(subject_id), on.clock.now()
     if before.withdrawn_at is None:
         return before
-    _settle_batch(on, subject_id)
+    _hurry(on, subject_id, now)
     held = dict(PERMANENT)
     gone = Counter(before.certificate.destroyed if before.certificate else {})
     owed = [each for each in on.guardians.owed() if each.subject_id == subject_id]
@@ -137,10 +137,12 @@ def _destroy_places(on: Adapters, subject_id: str, now: datetime) -> Counter[str
     return gone
 
 
-def _settle_batch(on: Adapters, subject_id: str) -> None:
-    """Disclosures that waited to be told together are told before the contacts go."""
-    waiting = [o for o in on.guardians.owed() if o.subject_id == subject_id and o.reason == BATCHED]
-    send_due(on, waiting)
+def _hurry(on: Adapters, subject_id: str, now: datetime) -> None:
+    """Disclosures that waited to be told together are told by the next sweep, before the contacts go."""
+    for owed in on.guardians.owed():
+        if owed.subject_id == subject_id and owed.reason == BATCHED and owed.look_at > now:
+            on.guardians.settle(owed)
+            on.guardians.owe(replace(owed, look_at=now, due=now))
 
 
 def _show_in_outings(on: Adapters, child: Child, *, paused: bool) -> None:

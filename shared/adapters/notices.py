@@ -21,6 +21,7 @@ from shared.domain.places import Status
 NOTICE = "notice"
 NO_CHANNEL = "no-channel"
 BATCHED = "batched-by-consent"
+AT_ONCE = "at-once"
 APP = "app"
 
 
@@ -76,6 +77,12 @@ def serve(on: Adapters, case: Case) -> list[Alert]:
     return alerts
 
 
+def soon(on: Adapters, case: Case, disclosure: str) -> None:
+    """The next sweep serves this notice: for a disclosure of a case whose workflow may have ended."""
+    now = on.clock.now()
+    on.guardians.owe(Owed(NOTICE, case.subject.subject_id, now, now, AT_ONCE, case.case_id, disclosure))
+
+
 def told_by(on: Adapters, case: Case, disclosure: str, by: Actor, how: str) -> Case:
     """A person told the guardian of a disclosure. NotFound when the case knows none of that name."""
     if disclosure not in case.steps or not disclosure.startswith("disclosed:"):
@@ -92,7 +99,11 @@ def send_due(on: Adapters, due: Sequence[Owed]) -> int:
 
     Returns how many are past their due date. What cannot be sent becomes a person's to tell.
     """
-    late = [owed for owed in due if owed.reason != BATCHED]
+    for owed in due:
+        if owed.reason == AT_ONCE:
+            serve(on, on.cases.get(owed.case_id))
+            on.guardians.settle(owed)
+    late = [owed for owed in due if owed.reason not in (AT_ONCE, BATCHED)]
     for owed in late:
         reach(on, on.cases.get(owed.case_id), "notice-overdue", [_desk(on, owed)], kind="operators")
         on.guardians.settle(owed)
