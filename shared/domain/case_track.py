@@ -33,6 +33,7 @@ from shared.domain.radio import (
 )
 from shared.domain.receiver import Evidence, Receiver, evidence_of
 from shared.domain.sighting import Sighting, Window
+from shared.domain.streets import Streets
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,17 @@ SHADOWED = replace(OUTDOOR, temper_heard=0.75, temper_silent=0.4)
 """Shadows outlast an interval: the memory takes back most of what repeats itself, the temper the rest."""
 FORGOTTEN = 0.9  # share of a link's variance at which its memory is not worth keeping
 GAIN_KEEP = 0.98  # a beacon's gain hardly changes; a little, so that particles do not all end on one
+STREET_SD_M, OFF_STREET = 8.0, 0.05
+"""Half a street, and the doubt that somebody is on one at all."""
 BLOCK = 8
 """A track starts at a slot that is a multiple of this, so that steps stay the same as the window slides."""
+
+
+class _About(NamedTuple):
+    """What does not change along a track: who is alive to hear, and where people walk."""
+
+    alive: Same
+    streets: Streets | None
 
 
 class _Slot(NamedTuple):
@@ -67,8 +77,8 @@ class _Slot(NamedTuple):
     heard: tuple[Evidence, ...]
 
 
-class _Cloud(NamedTuple):
-    """Particles after a slot, equally likely, metres from the track's plane.
+class Cloud(NamedTuple):
+    """Particles after a slot, equally likely: metres on the plane and m/s, east and north.
 
     memory: per link, each particle's mean shadow in dB; variance: about it, shared by them, and of the link's
     shadows altogether, dB².
@@ -93,15 +103,17 @@ def track_case(
     model: RadioModel = SHADOWED,
     motion: Motion = WALK,
     particles: int = 400,
+    streets: Streets | None = None,
 ) -> Fix | None:
     """Where one beacon is at its newest sighting, from the whole window. Arguments otherwise as `locate`.
 
-    About a hundred times the work of an ordinary fix when nothing is remembered.
+    streets: of the neighbourhood, where known; whoever is lost in a town is most likely on one. About a
+    hundred times the work of an ordinary fix when nothing is remembered.
     """
     slots = _slots(window, receivers, model)
     if not slots:
         return None
-    cloud = _after(model, motion, particles, Same.of(silent), slots)
+    cloud = _after(model, motion, particles, _About(Same.of(silent), streets), slots)
     heard = tuple(e.receiver.source_id for e in slots[-1].heard)
     points = Lattice(
         tuple(cloud.x),
@@ -121,6 +133,21 @@ def track_case(
     )
 
 
+def cloud_of(
+    window: Window,
+    receivers: Mapping[str, Receiver],
+    silent: Sequence[Receiver] = (),
+    *,
+    model: RadioModel = SHADOWED,
+    motion: Motion = WALK,
+    particles: int = 400,
+    streets: Streets | None = None,
+) -> Cloud | None:
+    """The particles that `track_case` speaks of: where the child may be, and which way it was going."""
+    slots = _slots(window, receivers, model)
+    return _after(model, motion, particles, _About(Same.of(silent), streets), slots) if slots else None
+
+
 def _slots(window: Window, receivers: Mapping[str, Receiver], model: RadioModel) -> tuple[_Slot, ...]:
     by_slot: dict[int, list[Sighting]] = {}
     for s in window.sightings:
@@ -134,20 +161,20 @@ def _slots(window: Window, receivers: Mapping[str, Receiver], model: RadioModel)
 
 @lru_cache(maxsize=256)
 def _after(
-    model: RadioModel, motion: Motion, particles: int, alive: Same, slots: tuple[_Slot, ...]
-) -> _Cloud:
+    model: RadioModel, motion: Motion, particles: int, about: _About, slots: tuple[_Slot, ...]
+) -> Cloud:
     if len(slots) == 1:
-        return _begin(model, motion, particles, alive, slots[0])
-    before = _after(model, motion, particles, alive, slots[:-1])
-    return _step(before, slots[-1], model, motion, alive)
+        return _begin(model, motion, particles, about.alive, slots[0])
+    before = _after(model, motion, particles, about, slots[:-1])
+    return _step(before, slots[-1], model, motion, about)
 
 
-def _begin(model: RadioModel, motion: Motion, particles: int, alive: Same, slot: _Slot) -> _Cloud:
+def _begin(model: RadioModel, motion: Motion, particles: int, alive: Same, slot: _Slot) -> Cloud:
     """Particles from the static posterior of the first slot."""
     near = neighbourhood_of(slot.heard, alive, model)
     chance = _Chance(slot.number)
     xs, ys = _drawn(near, slot.heard, particles, chance)
-    return _Cloud(
+    return Cloud(
         near.plane,
         slot.number,
         xs,
@@ -175,8 +202,8 @@ def _drawn(
     return xs, ys
 
 
-def _step(before: _Cloud, slot: _Slot, model: RadioModel, motion: Motion, alive: Same) -> _Cloud:
-    n = len(before.x)
+def _step(before: Cloud, slot: _Slot, model: RadioModel, motion: Motion, about: _About) -> Cloud:
+    n, alive = len(before.x), about.alive
     chance = _Chance(slot.number)
     dt = (slot.number - before.slot) * model.interval_ms / 1000
     keep = math.exp(-dt / motion.tau_s)
@@ -204,6 +231,10 @@ def _step(before: _Cloud, slot: _Slot, model: RadioModel, motion: Motion, alive:
     )
     heard = frozenset(e.receiver.source_id for e in slot.heard)
     weights = _quiet(model, before.plane, alive).likelihood(x, y, heard)
+    if about.streets is not None:
+        away_m = about.streets.away_m(before.plane)
+        on_street = (math.exp(-((away_m(*at) / STREET_SD_M) ** 2) / 2) for at in zip(x, y, strict=True))
+        weights = [w * (p + OFF_STREET) for w, p in zip(weights, on_street, strict=True)]
     memory, variance = _remembered(before, rho)
     for e in slot.heard:
         name = e.receiver.source_id
@@ -223,7 +254,7 @@ def _step(before: _Cloud, slot: _Slot, model: RadioModel, motion: Motion, alive:
             memory[name] = [o + share * (e.rssi_dbm - m) for o, m in zip(old, mu, strict=True)]
             variance[name] = (open_db2 * (1 - share), own)
     chosen = _resampled(weights, chance)
-    return _Cloud(
+    return Cloud(
         before.plane,
         slot.number,
         [x[i] for i in chosen],
@@ -236,7 +267,7 @@ def _step(before: _Cloud, slot: _Slot, model: RadioModel, motion: Motion, alive:
     )
 
 
-def _remembered(before: _Cloud, rho: float) -> tuple[dict[str, list[float]], dict[str, tuple[float, float]]]:
+def _remembered(before: Cloud, rho: float) -> tuple[dict[str, list[float]], dict[str, tuple[float, float]]]:
     """Shadows faded by rho, their variance grown back; a link that is all but forgotten is dropped."""
     grown = {name: (v * rho * rho + own * (1 - rho * rho), own) for name, (v, own) in before.variance.items()}
     variance = {name: (v, own) for name, (v, own) in grown.items() if v < FORGOTTEN * own}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.case import Evidence, Look, Mark, SubjectClass
+from shared.domain.case_track import OFF_STREET, STREET_SD_M
 from shared.domain.geo import Plane, bearing_deg, distance_m
 from shared.domain.places import Camera, Scanner
 from shared.domain.reach import speed_mps
@@ -28,7 +29,6 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 _KEEPS_S = 60.0  # how long somebody in the open keeps a direction
 _SLOW, _FAST = 0.35, 0.8  # of the class's 95 % speed: between these people walk along a street
 _STANDS = 0.1  # share of the time somebody just stands
-_STREET_SD_M, _OFF_STREET = 8.0, 0.05  # half a street, and the doubt that somebody is on one at all
 _BESIDE_STREET_M = 10.0  # a camera this near a street's middle looks along it
 _SILENT_M = 30.0  # a scanner hears a bag this near almost surely (POSITIONING)
 _SILENT_FACTOR = 0.3  # … and "almost" is worth this much doubt
@@ -171,11 +171,11 @@ def _cloud(
         pace = mps * rng.uniform(_SLOW, _FAST) * (1 - _STANDS)
         street = None if streets is None else streets.nearest(wx + dx, wy + dy)
         if streets is None or street is None:
-            weight = _OFF_STREET if streets else 1.0
+            weight = OFF_STREET if streets else 1.0
             path = _in_the_open((wx + dx, wy + dy), velocity, age_s)
         else:
             spot, off_m = street
-            weight = math.exp(-((off_m / _STREET_SD_M) ** 2) / 2) + _OFF_STREET
+            weight = math.exp(-((off_m / STREET_SD_M) ** 2) / 2) + OFF_STREET
             forward = rng.random() < 1 / (1 + math.exp(-4 * streets.speed_along(spot, *velocity)))
             path = list(_along_streets(streets, (spot, forward), age_s, pace, rng))
         x0, y0 = path[0]
