@@ -10,7 +10,7 @@ from typing import Any
 HERE = Path(__file__).parent
 ASL = HERE / "missing_child.asl.json"
 README = HERE / "README.md"
-BEGIN, END = "```mermaid\n", "```\n"
+DRAWING = ("```mermaid\n", "```\n")
 
 
 def drawing(asl: dict[str, Any]) -> str:
@@ -31,13 +31,13 @@ def drawing(asl: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def written(text: str, picture: str) -> str:
-    """The README with its diagram replaced. ValueError when it has none."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def written(text: str, content: str, marks: tuple[str, str] = DRAWING) -> str:
+    """The README with what stands between two marks replaced. ValueError when it has not both."""
+    before, begin, rest = text.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not begin or not end:
-        raise ValueError("the README has no diagram to replace")
-    return before + BEGIN + picture + END + after
+        raise ValueError(f"the README has no {marks[0].strip()} to replace")
+    return before + begin + content + end + after
 
 
 def _parallel(name: str, state: dict[str, Any]) -> list[str]:

@@ -71,13 +71,18 @@ def arrows() -> set[tuple[str, str]]:
     return found
 
 
-def shortened(asl: dict[str, Any], *, wait_s: int = 3, task_s: int = 60) -> str:
-    """The definition with waits of `wait_s`, task timeouts of `task_s` and quick retries, ready to create."""
+def shortened(asl: dict[str, Any], *, wait_s: int = 3, task_s: int = 60, heartbeat_s: int = 0) -> str:
+    """The definition with waits of `wait_s`, task timeouts of `task_s` and quick retries, ready to create.
+
+    heartbeat_s: how long a wait goes on without a sign of life; 0 as deployed, without.
+    """
 
     def shorten(states: dict[str, Any]) -> None:
         for name, state in states.items():
             if "TimeoutSeconds" in state:
                 state["TimeoutSeconds"] = wait_s if name in WAITS else task_s
+            if heartbeat_s and name in WAITS:
+                state["HeartbeatSeconds"] = heartbeat_s
             if state["Type"] == "Wait":
                 state["Seconds"] = 1
             for retry in state.get("Retry", []):
@@ -106,16 +111,24 @@ class Machine:
     faults: dict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
     asked: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _arns: list[str] = field(default_factory=list)
 
-    def create(self, **how: int) -> str:
-        """Create the state machine; returns its ARN."""
+    def create(self, *, name: str = "missing-child", start_at: str = "", **how: int) -> str:
+        """Create the state machine, or another one of that name; from now on it is the one that runs."""
+        asl = definition()
         made = self.stepfunctions.create_state_machine(
-            name="missing-child",
-            definition=shortened(definition(), **how),
+            name=name,
+            definition=shortened(asl | {"StartAt": start_at or asl["StartAt"]}, **how),
             roleArn="arn:aws:iam::123456789012:role/states",
         )
         self.arn = made["stateMachineArn"]
+        self._arns.append(self.arn)
         return self.arn
+
+    def redrive(self, state: str, run: dict[str, Any]) -> None:
+        """What a redrive does, which no emulator has: go on at a state, with the input that it had."""
+        self.create(name=f"from-{state}", start_at=state)
+        self.stepfunctions.start_execution(stateMachineArn=self.arn, name=state, input=json.dumps(run))
 
     def invoke(self, parameters: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
         """What Lambda would do: run the handler; an exception becomes a function error."""
@@ -136,7 +149,11 @@ class Machine:
 
     def executions(self) -> list[str]:
         """ARNs of every execution, oldest first."""
-        listed = self.stepfunctions.list_executions(stateMachineArn=self.arn)["executions"]
+        listed = [
+            each
+            for arn in self._arns
+            for each in self.stepfunctions.list_executions(stateMachineArn=arn)["executions"]
+        ]
         return [each["executionArn"] for each in sorted(listed, key=lambda each: each["startDate"])]
 
     def history(self, execution_arn: str) -> list[dict[str, Any]]:

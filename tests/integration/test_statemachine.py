@@ -4,9 +4,11 @@
 table against the definition, and each test holds itself against its row.
 """
 
+import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import moto.stepfunctions.parser.asl.component.state.exec.state_task.lambda_eval_utils as engine
@@ -14,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from infra.statemachine.draw import README, written
 from shared.adapters import wiring
 from shared.adapters.cases import change
 from shared.adapters.clock import ManualClock
@@ -23,10 +26,12 @@ from shared.adapters.wiring import Adapters, AwsAdapters, Environment
 from shared.domain import case as cases
 from shared.domain import sharing
 from shared.domain.case import Case, CloseReason
-from shared.domain.places import Phone, Status
+from shared.domain.places import Contact, Phone, Status
+from shared.ports import Delivery, Message
 from tests.casework import START, at, evidence, opening, people, who
 from tests.integration.conftest import ALL_TABLES
-from tests.integration.machine import Machine, arrows, eventually, one_at_a_time
+from tests.integration.machine import Machine, arrows, definition, eventually, one_at_a_time
+from tests.integration.paths import TABLE, table
 from tests.police import SECRET, PoliceDesk, police_desk
 from tests.template import table_definition
 
@@ -42,7 +47,6 @@ CLOSING = (
 )
 PATHS: dict[str, tuple[tuple[str, str], ...]] = {
     "test_a_case_acknowledged_at_once_and_closed_walks_the_short_story": (
-        ("OpenCase", "TellEveryone"),
         ("TellEveryone", "Assess"),
         ASKING,
         ("WhatNext", "AwaitAcknowledgement"),
@@ -108,6 +112,28 @@ PATHS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
+FAULTS: dict[str, str] = {
+    "test_a_crashed_task_is_tried_again_and_tells_once": "a function crashes",
+    "test_a_throttled_task_is_tried_again": "Lambda throttles",
+    "test_a_task_that_hangs_is_given_up_and_the_case_goes_on": "a task times out",
+    "test_a_wait_whose_heartbeat_is_lost_looks_at_the_case": "a wait's heartbeat is lost",
+    "test_a_token_answered_twice_is_no_error": "a callback comes twice",
+    "test_news_between_looking_and_waiting_is_not_lost": "news arrives between two steps",
+    "test_a_redriven_execution_comes_to_its_end_from_wherever_it_failed": "an execution is redriven",
+    "test_a_case_whose_execution_was_stopped_goes_on_in_a_fresh_one": "an execution is stopped",
+    "test_a_case_started_twice_is_one_execution": "a case is started twice",
+    "test_a_reopened_case_runs_again": "a closed case is opened again",
+    "test_at_7_4_a_push_provider_that_is_down_is_told_again_when_it_is_back": "the push provider is down",
+    "test_no_task_that_fails_for_good_loses_the_case": "each task fails beyond its retries",
+}
+"""What may go wrong, and the test in which it does."""
+
+
+def run(tenant_id: str, case_id: str) -> dict[str, Any]:
+    """What an execution starts with."""
+    return {"tenant_id": tenant_id, "case_id": case_id, "status": "Actual", "round": 0, "turns": 0}
+
+
 class Story:
     """One state machine in one world, and the people who act on the case."""
 
@@ -140,9 +166,7 @@ class Story:
 
     def start_with(self, **other: Any) -> None:
         """Start an execution with another input than the adapter would give it."""
-        import json  # noqa: PLC0415
-
-        state = {"tenant_id": "garam", "case_id": self.case_id, "status": "Actual", "round": 0, "turns": 0}
+        state = run("garam", self.case_id)
         self.machine.stepfunctions.start_execution(
             stateMachineArn=self.machine.arn, name="by-hand", input=json.dumps(state | other)
         )
@@ -238,10 +262,32 @@ def story(
 
 
 def test_every_arrow_of_the_definition_is_walked_by_some_test() -> None:
-    walked = {arrow for row in PATHS.values() for arrow in row}
+    assert {arrow for row in PATHS.values() for arrow in row} == arrows()
 
-    # OpenCase goes to TellEveryone whether it fails or not: one arrow in the drawing, two in the file.
-    assert walked == arrows()
+
+def test_every_state_inside_telling_everyone_is_entered_by_some_test(story: Story) -> None:
+    people(story.on)
+    for task in ("open", "teachers", "operators", "police"):
+        story.machine.faults[task] = [_crash, _crash]
+    story.report()
+    story.reaches("AwaitAcknowledgement")
+    story.close()
+    story.ends()
+    branches = definition()["States"]["TellEveryone"]["Branches"]
+
+    assert {name for branch in branches for name in branch["States"]} <= set(
+        story.machine.entered(story.machine.executions()[0])
+    )
+
+
+def test_the_readme_has_every_path_and_every_fault_with_its_test() -> None:
+    text = README.read_text(encoding="utf-8")
+
+    assert written(text, table(PATHS, FAULTS), TABLE) == text
+
+
+def test_every_test_the_table_names_is_there() -> None:
+    assert [name for name in {*PATHS, *FAULTS} if name not in globals()] == []
 
 
 def test_a_case_acknowledged_at_once_and_closed_walks_the_short_story(story: Story) -> None:
@@ -382,8 +428,7 @@ def test_news_between_looking_and_waiting_is_not_lost(story: Story) -> None:
 
     def look_then_news(event: dict[str, Any]) -> dict[str, Any]:
         from functions.assess_case.handler import lambda_handler  # noqa: PLC0415
-        from tests.integration.conftest import ALL_TABLES
-from tests.integration.machine import Context  # noqa: PLC0415
+        from tests.integration.machine import Context  # noqa: PLC0415
 
         answer = lambda_handler(event, Context(), on=story.on)
         if answer["next"] != "await-news":
@@ -468,8 +513,7 @@ def test_a_wait_that_cannot_be_stored_is_taken_up_again(story: Story) -> None:
 
     def spoil(event: dict[str, Any]) -> dict[str, Any]:
         from functions.assess_case.handler import lambda_handler  # noqa: PLC0415
-        from tests.integration.conftest import ALL_TABLES
-from tests.integration.machine import Context  # noqa: PLC0415
+        from tests.integration.machine import Context  # noqa: PLC0415
 
         story.machine.faults["assess"].insert(0, spoil)
         answer = lambda_handler(event, Context(), on=story.on)
@@ -509,6 +553,84 @@ def test_a_throttled_task_is_tried_again(story: Story) -> None:
     story.close()
 
     assert story.ends() == ["SUCCEEDED"]
+
+
+def test_a_task_that_hangs_is_given_up_and_the_case_goes_on(story: Story) -> None:
+    story.machine.create(task_s=1, name="hurried")
+    people(story.on)
+    answered = threading.Event()
+    story.machine.faults["operators"] = [_hangs(answered), _hangs(answered)]
+    story.report()
+    story.says("operators-told")
+    answered.set()
+    story.close()
+    story.ends()
+    events = story.machine.history(story.machine.executions()[0])
+
+    assert "TaskTimedOut" in {event["type"] for event in events}
+
+
+def test_a_wait_whose_heartbeat_is_lost_looks_at_the_case(story: Story) -> None:
+    story.machine.create(wait_s=60, heartbeat_s=1, name="anxious")
+    people(story.on)
+    story.report()
+    story.reaches("AwaitAcknowledgement", 2)
+    story.close()
+
+    assert story.ends() == ["SUCCEEDED"]
+
+
+def test_a_redriven_execution_comes_to_its_end_from_wherever_it_failed(story: Story) -> None:
+    """A redrive enters the state that failed once more, with the input it had. `test_any_case` runs every
+    task twice; here the engine enters one state of each sort."""
+    people(story.on)
+    story.on("garam").cases.create(*opening(found=evidence(x_m=990)))
+    closed = partial(cases.close, reason=CloseReason.FALSE_ALARM, note_text="", by=who(), at=START)
+    change(story.on("garam").cases, "case-1", closed)
+    failed = ("TellEveryone", "AwaitNews", "GrantShares", "RevokeShares", "Report")
+    for state in failed:
+        story.machine.redrive(state, run("garam", "case-1") | {"seen": "7", "next": "await-news"})
+
+    assert story.ends() == ["SUCCEEDED"] * len(failed)
+
+
+def test_a_case_whose_execution_was_stopped_goes_on_in_a_fresh_one(story: Story) -> None:
+    people(story.on)
+    story.report()
+    story.reaches("AwaitAcknowledgement")
+    runs_already = story.on("garam").workflow.revive(story.case)
+    story.machine.stepfunctions.stop_execution(executionArn=story.machine.executions()[0])
+    revived = [story.on("garam").workflow.revive(story.case) for _ in range(2)]
+    story.acknowledge()
+    story.says("search-started")
+    story.close()
+    ended = story.ends()
+
+    assert (runs_already, revived, ended) == (False, [True, False], ["ABORTED", "SUCCEEDED"])
+    assert not story.on("garam").workflow.revive(story.case)
+
+
+def test_at_7_4_a_push_provider_that_is_down_is_told_again_when_it_is_back(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = push_endpoint("token-1")
+    contact = Contact("contact-1", "", mobile="+821012345678")
+    phone = Phone("garam-p-1", "daycare", "김선생", endpoint=endpoint)
+    people(story.on, phones=(phone,))
+    story.on("garam").registry.put(contact)
+    story.on("garam").__dict__["push"] = Broken()
+    story.report()
+    story.says("channel-down")
+    story.acknowledge()
+    del story.on("garam").__dict__["push"]
+    story.later(15)
+    story.on("garam").workflow.wake("case-1")
+    story.says("channel-restored")
+    story.says("teachers-told")
+    story.close()
+    story.ends()
+
+    assert [line["sent"] for line in story.lines("teachers-told")] == [1]
 
 
 def test_a_case_started_twice_is_one_execution(story: Story) -> None:
@@ -560,14 +682,7 @@ def test_at_4_5_a_drill_walks_the_whole_story_and_no_police_desk_hears_of_it(sto
 
 
 def test_at_1_5_a_report_reaches_every_teacher_phone_once(story: Story) -> None:
-    sns = wiring.client("sns")
-    application = sns.create_platform_application(
-        Name="push", Platform="GCM", Attributes={"PlatformCredential": "none"}
-    )["PlatformApplicationArn"]
-    endpoints = [
-        sns.create_platform_endpoint(PlatformApplicationArn=application, Token=f"token-{n}")["EndpointArn"]
-        for n in range(2)
-    ]
+    endpoints = [push_endpoint(f"token-{n}") for n in range(2)]
     phones = tuple(Phone(f"garam-p-{n}", "daycare", "김선생", endpoint=e) for n, e in enumerate(endpoints))
     people(story.on, phones=phones)
     story.report()
@@ -576,6 +691,33 @@ def test_at_1_5_a_report_reaches_every_teacher_phone_once(story: Story) -> None:
     story.ends()
 
     assert story.lines("teachers-told") == [{"role": "system", "sent": 2, "failed": 0}]
+
+
+class Broken:
+    """A push provider that does not answer."""
+
+    def send(self, message: Message) -> Delivery:
+        return Delivery(message.key, message.kind, "down", reason="EndpointConnectionError")
+
+
+def push_endpoint(token: str) -> str:
+    """A phone's endpoint at SNS."""
+    sns = wiring.client("sns")
+    application = sns.create_platform_application(
+        Name="push", Platform="GCM", Attributes={"PlatformCredential": "none"}
+    )["PlatformApplicationArn"]
+    made = sns.create_platform_endpoint(PlatformApplicationArn=application, Token=token)
+    return str(made["EndpointArn"])
+
+
+def _hangs(until: threading.Event) -> Callable[[dict[str, Any]], None]:
+    """A function that does not come back while the task may still run."""
+
+    def hang(_: dict[str, Any]) -> None:
+        until.wait(10)
+        raise RuntimeError("nobody waits for this any more")
+
+    return hang
 
 
 def _crash(_: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ def test_every_state_is_in_the_drawing() -> None:
 
 
 def test_a_readme_without_a_diagram_is_refused() -> None:
-    with pytest.raises(ValueError, match="no diagram"):
+    with pytest.raises(ValueError, match="no ```mermaid"):
         written("# nothing", "x")
 
 
