@@ -125,6 +125,32 @@ def calibrate(context: typer.Context) -> None:
     _hand_over("infra.local.calibrate", context.args)
 
 
+notices = typer.Typer(help="What guardians are told.", no_args_is_help=True)
+app.add_typer(notices, name="notices")
+
+
+@notices.callback()
+def _notices() -> None:
+    """What guardians are told."""
+
+
+@notices.command()
+def check(
+    *,
+    days: Annotated[int, typer.Option(help="Cases open now, or closed in so many days.")] = 90,
+    tenant: Annotated[str, typer.Option(help="One district only.")] = "",
+    aws: Annotated[bool, typer.Option("--aws", help="On AWS, with this machine's credentials.")] = False,
+    region: Annotated[str, typer.Option(help="AWS region.")] = "ap-northeast-2",
+    prefix: Annotated[str, typer.Option(help="The stack's name.")] = "jikimi",
+) -> None:
+    """Hold every disclosure against its notice; fails when one is missing or late."""
+    from infra.local.notices import check_notices
+
+    code = check_notices(days=days, tenant=tenant, aws=aws, region=region, stack=prefix)
+    if code:
+        raise typer.Exit(code)
+
+
 @app.command()
 def doctor() -> None:
     """Look at what the local cloud needs on this machine, and say what is missing."""

@@ -133,6 +133,7 @@ def _destroy_places(on: Adapters, subject_id: str, now: datetime) -> Counter[str
     by = Actor("system", on.tenant_id, "system")
     for case in on.cases.of_subject(subject_id):
         gone["case-places"] += on.cases.forget_places(case.case_id)
+        on.police_desk.forget(case.case_id)
         change(on.cases, case.case_id, lambda closed: places_destroyed(closed, by, now))
     return gone
 

@@ -6,7 +6,8 @@ told is on the case.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from shared.adapters.cases import change
 from shared.adapters.reaching import reach
@@ -15,8 +16,9 @@ from shared.domain.case import Actor, Case, Change, done, note, system
 from shared.domain.channels import EMAIL, PUSH, SMS, TOPIC, Address, Alert, Recipient
 from shared.domain.errors import NotFound
 from shared.domain.guardian import NOTICE_DUE, Batch, Guardianship, Owed, look_up
-from shared.domain.notices import WALLED, noticing, recipient, unnoticed
+from shared.domain.notices import WALLED, noticing, overdue, recipient, reconcile, unnoticed
 from shared.domain.places import Status
+from shared.ports import Cases
 
 NOTICE = "notice"
 NO_CHANNEL = "no-channel"
@@ -181,3 +183,35 @@ def _desk(on: Adapters, owed: Owed) -> Recipient:
     """The control room, for one day's reminder of one notice."""
     name = f"{on.tenant_id}:{owed.look_at.isoformat()}:{owed.disclosure}"
     return Recipient(name, (Address(TOPIC, on.tenant_id),))
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Disclosures against their notices over many cases. late: (case id, line) of notices past their time."""
+
+    cases: int
+    disclosures: int
+    sent: int
+    deferred: int
+    missing: tuple[tuple[str, int], ...]
+    late: tuple[tuple[str, int], ...]
+
+    @property
+    def difference(self) -> int:
+        """disclosures - notices - deferred; anything but 0 is a fault of ours."""
+        return self.disclosures - self.sent - self.deferred
+
+
+def check(cases: Cases, since: datetime, now: datetime) -> Check:
+    """Count every disclosure of the cases open or closed since against what became of its notice."""
+    looked_at = cases.recent(since)
+    lines = {case.case_id: cases.timeline(case.case_id) for case in looked_at}
+    balances = {case_id: reconcile(entries) for case_id, entries in lines.items()}
+    return Check(
+        cases=len(looked_at),
+        disclosures=sum(balance.disclosures for balance in balances.values()),
+        sent=sum(balance.sent for balance in balances.values()),
+        deferred=sum(balance.deferred for balance in balances.values()),
+        missing=tuple((case_id, seq) for case_id, balance in balances.items() for seq in balance.missing),
+        late=tuple((case_id, seq) for case_id, entries in lines.items() for seq in overdue(entries, now)),
+    )
