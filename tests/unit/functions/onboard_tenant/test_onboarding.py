@@ -13,12 +13,14 @@ from functions.onboard_tenant.manifest import onboard
 from shared.adapters.clock import ManualClock
 from shared.adapters.memory import MemoryCloud
 from shared.adapters.wiring import Adapters, memory_adapters
+from shared.domain.ephemeral_id import window_of
 from shared.i18n import sentence
 from shared.schema.onboarding import SECTIONS
 from tests.unit.functions.api.town import Context
 
 START = datetime(2026, 5, 5, 1, 0, tzinfo=UTC)
 BOUNDARY = [[37.47, 126.94], [37.47, 126.96], [37.49, 126.96], [37.49, 126.94]]
+KEYED = {"beacon_id": "b-1", "identity_key": "7c91330e61dfea4606b5b3ecb4457d76"}
 CONSENT = {"given_at": "2026-03-02T09:00:00+09:00"}
 
 
@@ -30,6 +32,7 @@ def manifest(**changes: Any) -> dict[str, Any]:
         "scanners": [{"scanner_id": "garam-s-1", "lat": 37.48, "lon": 126.95}],
         "cameras": [{"camera_id": "cam-1", "name": "북문", "lat": 37.48, "lon": 126.95, "heading_deg": 90}],
         "children": [child("c-1", "b-1"), child("c-2", "b-2")],
+        "beacons": [{**KEYED, "counter_s": 0, "read_at": "2026-05-05T01:00:00Z"}],
         "phones": [{"phone_id": "garam-p-1", "facility_id": "sun", "teacher": "김선생"}],
         "agreements": [
             {
@@ -89,6 +92,7 @@ def test_a_whole_manifest_is_stored(office: Office):
             "scanners": 1,
             "cameras": 1,
             "children": 2,
+            "beacons": 1,
             "phones": 1,
             "agreements": 1,
         },
@@ -116,7 +120,10 @@ def test_a_manifest_may_come_in_parts(office: Office):
 
     told = [office(part) for part in parts]
 
-    assert ([part["rejected"] for part in told], len(office.garam.registry.children("sun"))) == ([[]] * 7, 2)
+    assert ([part["rejected"] for part in told], len(office.garam.registry.children("sun"))) == (
+        [[]] * len(SECTIONS),
+        2,
+    )
 
 
 @pytest.mark.parametrize(
@@ -282,3 +289,29 @@ def test_whatever_comes_in_is_answered_row_by_row(event: dict[str, Any]):
     told = onboard({"tenant_id": "garam"} | event, office.on)
 
     assert len(told.rejected) > 0 or sum(told.stored.values()) == 0
+
+
+def test_a_rotating_beacon_is_provisioned_and_set_right_by_reading_its_counter_again():
+    office = Office()
+    for counter_s, read_at in ((0, "2026-05-05T01:00:00Z"), (1000, "2026-05-05T01:20:00Z")):
+        beacons = [KEYED | {"counter_s": counter_s, "read_at": read_at}]
+        assert onboard({"tenant_id": "garam", "beacons": beacons}, office.on).rejected == []
+    read_s = datetime(2026, 5, 5, 1, 20, tzinfo=UTC).timestamp()
+    tags = office.on("garam").tags
+    tags.issue([window_of(read_s - 1000 + 512)])
+
+    begun = tags.ids(window_of(read_s - 1000 + 512)).values()
+    assert [(each.beacon_id, each.begins_s) for each in begun] == [("b-1", read_s - 1000 + 512)]
+
+
+def test_a_wrong_key_is_named_and_not_repeated():
+    row = {
+        "beacon_id": "b-1",
+        "identity_key": "c0ffee" * 5,
+        "counter_s": 0,
+        "read_at": "2026-05-05T01:00:00Z",
+    }
+    told = onboard({"tenant_id": "garam", "beacons": [row]}, Office().on)
+
+    assert [each.where for each in told.rejected] == ["identity_key"]
+    assert "c0ffee" not in told.model_dump_json()
