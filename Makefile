@@ -11,7 +11,7 @@ KNOWN_NOT_SECRET := --exclude-files '/vendor/|^shared/i18n/|^events/ingest_sight
 	--exclude-lines 'secretsmanager:|GenerateSecret' --exclude-secrets '^(test|none|correct horse|look-after-them)$$'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test web screens criteria mutants check format bench bench-ingest bench-position bench-departure cost dst dst-mutants chaos e2e-target localstack sfn-localstack lock clean
+.PHONY: help setup demo test web screens criteria mutants check format bench bench-ingest bench-position bench-departure bench-cameras cost dst dst-mutants chaos e2e-target localstack sfn-localstack lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ chaos: $(READY) ## Faults on the local cloud: errors, crashes, poison, a burst, 
 
 bench-position: $(READY) ## Position error and coverage against published methods (JIKIMI_DATA: recorded data)
 	@$(BIN)/python -m tests.benchmarks.position $(ARGS)
+
+bench-cameras: $(READY) ## How often the first three cameras offered see the child
+	@$(BIN)/python -m tests.benchmarks.cameras $(ARGS)
 
 bench-departure: $(READY) ## Delay, false alarms and misses of the departure alarm
 	@$(BIN)/python -m tests.benchmarks.departure $(ARGS)
