@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from functions.api.access import Role
 from functions.api.desk import AtDesk, Desk, new_router
 from shared.adapters.cases import change as change_case
-from shared.adapters.clock import from_epoch_ms
+from shared.adapters.clock import epoch_ms, from_epoch_ms
 from shared.adapters.drills import interrupted, joined, watched
 from shared.adapters.wiring import Adapters
 from shared.domain import case as rules
@@ -18,8 +18,8 @@ from shared.domain.case import Case, CloseReason, Evidence, Kind, Look, Mark, Su
 from shared.domain.errors import Conflict, Forbidden, NotFound, Rejected
 from shared.domain.geo import LatLon, distance_m
 from shared.domain.outing import Member, Outing
-from shared.domain.places import Child, Facility, Scanner, Status
-from shared.domain.position import Fix
+from shared.domain.places import Child, Facility, Scanner, Status, SubjectClass
+from shared.domain.position import Fix, gps_fix
 from shared.domain.reach import newest, reach, speed_mps
 from shared.domain.report import case_report
 from shared.domain.search import AHEAD_S, rank_cameras
@@ -32,6 +32,9 @@ LOOK_BACK = timedelta(hours=24)
 """Closed cases that a list without `since` still shows; and how long a report may have waited."""
 CANCEL = timedelta(seconds=15)
 """A teacher may take a report back this long (the phone's 신고 취소)."""
+
+GPS_95 = gps_fix(LatLon(0.0, 0.0), 100.0, 0).ellipse95.semi_major_m / 100.0
+"""The 95 % radius of a phone's own position by the accuracy it states."""
 
 HEARS_M = 50.0
 """A scanner further than this from every likely place says nothing by its silence."""
@@ -296,6 +299,10 @@ def known(case: Case, fix: Fix | None) -> Mapping[Kind, Evidence]:
 
 
 def _fix(on: Adapters, case: Case) -> Fix | None:
+    """Where the beacon is; of a citizen who calls, what the phone said last: there is nothing to locate."""
+    if case.subject.subject_class is SubjectClass.CITIZEN:
+        heard = case.last.get(Kind.HEARD)
+        return heard and gps_fix(heard.where, heard.radius_m / GPS_95, epoch_ms(heard.at))
     beacon_id = case.subject.beacon_id
     return on.tracking.tracks([beacon_id])[beacon_id].fix if beacon_id else None
 
