@@ -3,7 +3,7 @@
 An adapter is born for one tenant, so no call can forget it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -17,10 +17,9 @@ from shared.domain.guardian import Guardianship, Link, Owed
 from shared.domain.handover import InformationRequest, PoliceLink
 from shared.domain.outing import Outing
 from shared.domain.places import Agreement, Camera, Child, Contact, Facility, Phone, Scanner, Tenant
-from shared.domain.position import Fix
 from shared.domain.proximity import PhoneTrack as PhoneTrack  # noqa: PLC0414  part of this vocabulary
 from shared.domain.sharing import Share
-from shared.domain.sighting import Window
+from shared.domain.sighting import Heard, Window
 from shared.domain.streets import Street
 
 
@@ -108,17 +107,75 @@ class Outings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A beacon's stored state: the window is the truth, the rest is derived from it.
+    """What is stored about one beacon by itself. version: 0 when never stored.
 
-    alarm: bookkeeping of the departure alarm, {} when quiet. version: 0 when never stored.
+    window: of a beacon on the watch list, all that heard it, neighbours too. sources: keys, as of `key_of`,
+    of the tracks that know it, if it was heard while on no outing.
     """
 
     beacon_id: str
-    window: Window
-    fix: Fix | None = None
-    proximity: float | None = None
-    alarm: Mapping[str, Any] = field(default_factory=dict)
+    window: Window = field(default_factory=Window)
+    sources: frozenset[str] = frozenset()
     version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ScannerTrack:
+    """What one scanner heard, of beacons that are not on the watch list. version: 0 when never stored."""
+
+    scanner_id: str
+    heard: Heard = field(default_factory=dict)
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTrack:
+    """What is noted about an outing. version: 0 when never stored.
+
+    alarms: bookkeeping of departure alarms, by beacon, only of those that are not quiet. sources: keys, as
+    of `key_of`, of the tracks that know any of its beacons, its own phones' left out.
+    """
+
+    outing_id: str
+    alarms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sources: frozenset[str] = frozenset()
+    version: int = 0
+
+
+AnyTrack = Track | PhoneTrack | ScannerTrack | GroupTrack
+
+
+def key_of(track: AnyTrack) -> str:
+    """What a track is known by within its tenant: its kind and its id."""
+    match track:
+        case PhoneTrack():
+            return f"phone#{track.phone_id}"
+        case ScannerTrack():
+            return f"scanner#{track.scanner_id}"
+        case GroupTrack():
+            return f"outing#{track.outing_id}"
+        case Track():
+            return f"beacon#{track.beacon_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """What one read of tracks brought, by id. What was never stored comes back empty with version 0."""
+
+    beacons: Mapping[str, Track] = field(default_factory=dict)
+    phones: Mapping[str, PhoneTrack] = field(default_factory=dict)
+    scanners: Mapping[str, ScannerTrack] = field(default_factory=dict)
+    groups: Mapping[str, GroupTrack] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> Sequence[PhoneTrack | ScannerTrack]:
+        """Whatever hears."""
+        return [*self.phones.values(), *self.scanners.values()]
+
+    @property
+    def noted(self) -> Sequence[Track | GroupTrack]:
+        """Whatever says who heard."""
+        return [*self.beacons.values(), *self.groups.values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,21 +190,26 @@ class Quarantined:
 
 
 class Tracking(Protocol):
-    """A tenant's beacons, phones, scanner heartbeats and quarantine."""
+    """What a tenant's phones and scanners heard, its alarms, heartbeats and quarantine."""
 
     @property
     def write_units(self) -> int:
         """Write units spent through this adapter, by size; a write that lost its condition costs too."""
         ...
 
-    def tracks(self, beacon_ids: Collection[str]) -> dict[str, Track]:
-        """Stored tracks; a beacon never stored comes back empty with version 0."""
+    def read(
+        self,
+        *,
+        beacons: Iterable[str] = (),
+        phones: Iterable[str] = (),
+        scanners: Iterable[str] = (),
+        groups: Iterable[str] = (),
+    ) -> Tracks:
+        """Everything asked for, in one call for a hundred of them."""
         ...
 
-    def phone_tracks(self, phone_ids: Collection[str]) -> dict[str, PhoneTrack]: ...
-
-    def save(self, tracks: Sequence[Track | PhoneTrack], *, now: datetime) -> list[str]:
-        """Store each if its version is still the one that was read. Returns the ids that lost."""
+    def save(self, tracks: Sequence[AnyTrack], *, now: datetime) -> list[AnyTrack]:
+        """Store each if its version is still the one that was read. Returns those that lost."""
         ...
 
     def heartbeat(self, seen_ms: Mapping[str, int]) -> None:
@@ -161,7 +223,7 @@ class Tracking(Protocol):
         ...
 
     def forget(self, beacon_ids: Collection[str]) -> None:
-        """Delete tracks: the outing is over, or consent ended."""
+        """Delete what is stored about beacons by themselves: the outing is over, or consent ended."""
         ...
 
 

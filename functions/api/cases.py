@@ -12,6 +12,7 @@ from functions.api.desk import AtDesk, Desk, new_router
 from shared.adapters.cases import change as change_case
 from shared.adapters.clock import epoch_ms, from_epoch_ms
 from shared.adapters.drills import interrupted, joined, watched
+from shared.adapters.hearing import Hearing, fix_of, hearing
 from shared.adapters.wiring import Adapters
 from shared.domain import case as rules
 from shared.domain.case import Case, CloseReason, Evidence, Kind, Look, Mark, Subject
@@ -24,6 +25,7 @@ from shared.domain.reach import newest, reach, speed_mps
 from shared.domain.report import case_report
 from shared.domain.search import AHEAD_S, rank_cameras
 from shared.domain.sharing import marks_in
+from shared.domain.sighting import Window
 from shared.schema import http
 
 router = new_router()
@@ -304,7 +306,7 @@ def _fix(on: Adapters, case: Case) -> Fix | None:
         heard = case.last.get(Kind.HEARD)
         return heard and gps_fix(heard.where, heard.radius_m / GPS_95, epoch_ms(heard.at))
     beacon_id = case.subject.beacon_id
-    return on.tracking.tracks([beacon_id])[beacon_id].fix if beacon_id else None
+    return fix_of(on, beacon_id, case.outing_id) if beacon_id else None
 
 
 def _own(mark: Mark, desk: Desk) -> bool:
@@ -349,7 +351,9 @@ def _created(
 ) -> tuple[Case, bool]:
     """The new case; or the open one, when a colleague pressed as well."""
     outing, member = out
-    track = desk.on.tracking.tracks([child.beacon_id])[child.beacon_id] if child.beacon_id else None
+    outing_id = outing.outing_id if outing else ""
+    known = hearing(desk.on, child.beacon_id, outing_id) if child.beacon_id else Hearing(Window())
+    fix = known.fix(desk.on.registry.scanners())
     pressed_at = body.pressed_at or desk.now
     if pressed_at < desk.now - LOOK_BACK:
         raise Rejected("pressed-too-long-ago")
@@ -366,10 +370,10 @@ def _created(
             outfit=member.outfit if member else (),
         ),
         facility_id=child.facility_id,
-        outing_id=outing.outing_id if outing else "",
+        outing_id=outing_id,
         pressed_at=pressed_at,
-        clock=_alarm_clock(track.alarm if track else {}, member),
-        evidence=_heard(track.fix) if track and track.fix else None,
+        clock=_alarm_clock(known.alarm, member),
+        evidence=_heard(fix) if fix else None,
     )
     try:
         return desk.on.cases.create(case, entries), True

@@ -8,14 +8,16 @@ from typing import Any
 
 from functions.api.desk import AtDesk, Desk, new_router
 from shared.adapters.clock import epoch_ms, from_epoch_ms
+from shared.adapters.hearing import Hearing, forget, hearings
 from shared.adapters.wiring import Adapters
 from shared.domain.departure import Departure, Level, assess_departure
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.outing import Answer, Member, Outing, OutingState
 from shared.domain.places import Child, Facility, Policy
 from shared.domain.proximity import PhoneTrack
+from shared.domain.sighting import Sighting
 from shared.domain.watching import watched_until_ms
-from shared.ports import Track
+from shared.ports import GroupTrack
 from shared.schema import http
 
 router = new_router()
@@ -100,7 +102,7 @@ def end(outing_id: http.Id, body: http.EndAsked, desk: AtDesk) -> http.OneOuting
     )
     told = _saved(desk, ended)
     if not desk.on.registry.tenant().policy.keep_last_known:
-        desk.on.tracking.forget({m.beacon_id for m in outing.members if m.child_id not in missing})
+        forget(desk.on, {m.beacon_id for m in outing.members if m.child_id not in missing}, outing)
     return told
 
 
@@ -177,18 +179,25 @@ class _Scene:
     on: Adapters
     now: datetime
     policy: Policy
-    tracks: Mapping[str, Track]
+    groups: Mapping[str, GroupTrack]
     phones: Mapping[str, PhoneTrack]
+    away: Mapping[str, Hearing]
     facilities: Mapping[str, Facility]
 
     @classmethod
     def around(cls, on: Adapters, outings: Sequence[Outing], now: datetime) -> "_Scene":
+        known = on.tracking.read(
+            groups={each.outing_id for each in outings},
+            phones={phone_id for each in outings for phone_id in each.phones},
+        )
+        missed = {beacon_id for each in known.groups.values() for beacon_id in each.alarms}
         return cls(
             on=on,
             now=now,
             policy=on.registry.tenant().policy,
-            tracks=on.tracking.tracks({member.beacon_id for each in outings for member in each.members}),
-            phones=on.tracking.phone_tracks({phone_id for each in outings for phone_id in each.phones}),
+            groups=known.groups,
+            phones=known.phones,
+            away=hearings(on, missed) if missed else {},
             facilities={each: on.registry.facility(each) for each in {o.facility_id for o in outings}},
         )
 
@@ -232,7 +241,9 @@ class _Scene:
 
     def _member(self, outing: Outing, member: Member, name: str) -> http.MemberTold:
         departure = self._departure(outing, member)
-        heard_ms = self.tracks[member.beacon_id].window.newest_ms
+        away = self.away.get(member.beacon_id)  # then scanners count too
+        heard = away.window.sightings if away else self._heard(outing, member)
+        heard_ms = max((s.at_ms for s in heard), default=0)
         return http.MemberTold(
             child_id=member.child_id,
             name=name,
@@ -249,12 +260,11 @@ class _Scene:
     def _state(self, outing: Outing, member: Member, departure: Departure) -> http.MemberState:
         """What ingest stored, unless the teacher's word has settled it since. Not fresh, or ended: unknown.
 
-        Ingest is the one judge: it stores a phone's report before the sightings that came with it, so a
-        judgement made here between the two would take every child for silent.
+        Ingest is the one judge of when to alarm.
         """
         if outing.state is OutingState.ENDED or member.paused:
             return "unknown"
-        stored = self.tracks[member.beacon_id].alarm.get("level")
+        stored = self.groups[outing.outing_id].alarms.get(member.beacon_id, {}).get("level")
         fresh = any(_phone(self.phones[phone_id], "", self.now).watching for phone_id in outing.phones)
         if departure.level is Level.NEAR:
             return "with" if fresh else "unknown"
@@ -262,7 +272,7 @@ class _Scene:
 
     def _departure(self, outing: Outing, member: Member) -> Departure:
         return assess_departure(
-            self.tracks[member.beacon_id].window.sightings,
+            self._heard(outing, member),
             [self.phones[phone_id] for phone_id in outing.phones],
             policy=self.policy,
             since_ms=epoch_ms(outing.started_at),
@@ -270,6 +280,10 @@ class _Scene:
             answered_ms=None if member.answered_at is None else epoch_ms(member.answered_at),
             now_ms=self._judged_ms(outing),
         )
+
+    def _heard(self, outing: Outing, member: Member) -> list[Sighting]:
+        """By the outing's phones."""
+        return [s for each in outing.phones for s in self.phones[each].heard.get(member.beacon_id, ())]
 
     def _judged_ms(self, outing: Outing) -> int:
         """As of when: the newest report, as ingest judges. What no phone has told yet is no silence."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from functions.api.desk import AtDesk, Desk, new_router
 from shared.adapters.clock import from_epoch_ms
+from shared.adapters.hearing import fix_of, hearings
 from shared.domain.errors import NotFound
 from shared.domain.geo import LatLon
 from shared.domain.places import Child, Scanner
@@ -24,10 +25,10 @@ def district(desk: AtDesk) -> http.DistrictTold:
 def children(desk: AtDesk) -> http.ChildrenTold:
     """The daycare's children, for the roster and the bag check before going out."""
     roster = desk.on.registry.children(desk.caller.facility_id)
-    tracks = desk.on.tracking.tracks([child.beacon_id for child in roster if child.beacon_id])
+    known = hearings(desk.on, [child.beacon_id for child in roster if child.beacon_id])
     told = []
     for child in roster:
-        heard_ms = tracks[child.beacon_id].window.newest_ms if child.beacon_id else 0
+        heard_ms = known[child.beacon_id].window.newest_ms if child.beacon_id else 0
         told.append(
             http.ChildTold(
                 child_id=child.child_id,
@@ -50,7 +51,7 @@ def position(child_id: http.Id, desk: AtDesk) -> http.OnePosition:
         raise NotFound("child-not-found")
     purpose = _purpose(desk, child)
     desk.saw(child.child_id, purpose)
-    fix = desk.on.tracking.tracks([child.beacon_id])[child.beacon_id].fix
+    fix = fix_of(desk.on, child.beacon_id)
     where = None if fix is None else http.PositionTold.of(fix, from_epoch_ms(fix.at_ms), desk.now, None)
     return http.OnePosition(now=desk.now, position=where)
 

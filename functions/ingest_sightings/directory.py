@@ -1,38 +1,26 @@
 """What ingest must know about a tenant, remembered for seconds: who sends, who may be collected, and why."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
+from shared.adapters.hearing import Places, places_of
 from shared.adapters.wiring import Adapters
 from shared.domain.ephemeral_id import PERIOD_S, Issued, window_of, windows_at
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.outing import Outing
-from shared.domain.places import Child, Phone, Scanner, Status, Tenant
-from shared.domain.position import Receiver
+from shared.domain.places import Child, Phone, Status, Tenant
 from shared.ports import Watched
 
 T = TypeVar("T")
 
 ANSWERS_KEPT_S = 1.0  # an answer stops an alarm, and a revocation a share, within seconds
 PEOPLE_KEPT_S = 10.0  # consents, phones, scanners
+NOTED_S = 60.0  # which sources know a beacon; what was forgotten meanwhile is noted again
 IDS_KEPT_S = 60.0  # they are worked out a window, 512 s, ahead
 ENTRIES_MAX = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """The tenant's scanners. alive: those whose silence is evidence, always the same tuple while unchanged.
-
-    Which are alive is the registry's slow `dark` flag and not this minute's heartbeats: a fix must be a
-    function of the sightings alone, whatever the order and the batches they arrive in.
-    """
-
-    receivers: Mapping[str, Receiver]
-    alive: tuple[Receiver, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +53,9 @@ class Directory:
         self._on = on
         self._kept: dict[tuple[str, str], tuple[datetime, Any]] = {}
         self.heartbeats: dict[str, int] = {}
-        """Newest heartbeat written by this process, to write each scanner's only every few seconds."""
+        """Heartbeats heard and not yet written: they are written together, every few seconds."""
+        self.written_ms = 0
+        self._noted: dict[tuple[str, str], datetime] = {}
 
     def tenant(self) -> Tenant:
         return self._fresh(("tenant", ""), PEOPLE_KEPT_S, self._on.registry.tenant)
@@ -74,7 +64,7 @@ class Directory:
         """The scanners; for a beacon of a drill, without those that the drill takes as silent."""
         watched = self.watched().get(beacon_id) if beacon_id else None
         deaf = watched.deaf if watched else ()
-        load = lambda: _places(tuple(self._on.registry.scanners()), deaf)  # noqa: E731
+        load = lambda: places_of(tuple(self._on.registry.scanners()), deaf)  # noqa: E731
         return self._fresh(("places", ",".join(deaf)), PEOPLE_KEPT_S, load)
 
     def phone(self, phone_id: str) -> Phone | None:
@@ -123,6 +113,10 @@ class Directory:
             raise Rejected("outside-window")
         return found.beacon_id
 
+    def ids_rotate(self) -> bool:
+        """Whether an id on the air may be another than the beacon's own."""
+        return self.tenant().policy.rotating_ids or bool(self._owners())
+
     def _owners(self) -> set[str]:
         """Neighbours whose beacons we listen for."""
         return {each.owner_id for each in self.watched().values()} - {self.tenant_id}
@@ -155,6 +149,11 @@ class Directory:
             return Purpose(self.tenant_id)
         raise Rejected("no-purpose")
 
+    def is_citizens(self, phone_id: str) -> bool:
+        """Whether it is a citizen's own phone, which watches over nobody."""
+        phone = self.phone(phone_id)
+        return phone is not None and not phone.facility_id
+
     def is_dead(self, phone_id: str) -> bool:
         """Whether a drill takes a phone as dead; never one that watches over anything but an exercise."""
         if not any(phone_id in watched.deaf for watched in self.watched().values()):
@@ -168,6 +167,22 @@ class Directory:
             raise Rejected("unknown-beacon")
         if child.consent is None or not child.consent.allows(now):
             raise Rejected("paused" if child.consent and child.consent.paused else "no-consent")
+
+    def not_noted(self, noted: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
+        """Of sources that know a track's beacons, by its key, those that this process did not note lately."""
+        since = self._on.clock.now() - timedelta(seconds=NOTED_S)
+        return {
+            key: new
+            for key, sources in noted.items()
+            if (new := {each for each in sources if self._noted.get((key, each), since) <= since})
+        }
+
+    def note(self, key: str, sources: Iterable[str]) -> None:
+        """They are stored as sources of the track."""
+        if len(self._noted) > ENTRIES_MAX:
+            self._noted.clear()
+        now = self._on.clock.now()
+        self._noted |= {(key, each): now for each in sources}
 
     def _load_outings(self) -> Running:
         running = sorted(self._on.outings.running(), key=lambda o: (o.started_at, o.outing_id))
@@ -192,14 +207,6 @@ class Directory:
         loaded = load()
         self._kept[key] = now, loaded
         return loaded
-
-
-@lru_cache(maxsize=64)
-def _places(scanners: tuple[Scanner, ...], deaf: tuple[str, ...] = ()) -> Places:
-    """Built once while nothing changes: positioning caches by the identity of `alive`."""
-    receivers = {s.scanner_id: Receiver(s.scanner_id, s.at, s.offset_db, s.sd_db) for s in scanners}
-    alive = (s.scanner_id for s in scanners if not s.dark and s.scanner_id not in deaf)
-    return Places(receivers, tuple(receivers[each] for each in alive))
 
 
 _directories: WeakKeyDictionary[Adapters, Directory] = WeakKeyDictionary()

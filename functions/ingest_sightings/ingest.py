@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from functions.ingest_sightings.directory import Directory, directory_of
+from functions.ingest_sightings.directory import Directory, Purpose, directory_of
 from functions.ingest_sightings.reading import Reading, on_grid, read
 from functions.ingest_sightings.recording import Arrived, record
 from functions.ingest_sightings.telling import show, sound, tell_cases
@@ -18,9 +18,11 @@ from shared.ports import Quarantined
 from shared.schema.sightings import Envelope, read_envelope
 
 BODY_KEPT = 4096  # characters of base64 kept of a message that was not accepted
-HEARTBEAT_MS = 30_000  # a scanner's heartbeat is written this often at the most; it is dark after 60 s
+HEARTBEAT_MS = 10_000  # heartbeats are written together, this often; a scanner is dark after 60 s
 
 On = Callable[[str], Adapters]
+Purposes = dict[tuple[str, str], Purpose | str]
+"""Why a beacon heard in a tenant may be collected, or the code of why not; for one batch."""
 
 
 @dataclass(slots=True)
@@ -57,7 +59,7 @@ def ingest(records: Iterable[Mapping[str, Any]], on: On) -> Report:
         report.write_units += adapters.tracking.write_units - units
         report.failed |= done.failed
         report.pushes.update(sound(adapters, directory, done))
-        report.news += tell_cases(adapters, directory, done.tracks.values())
+        report.news += tell_cases(adapters, directory, done.found)
         show(adapters, directory, done, mine.reported_ms)
     _heartbeats(readings, on)
     _lags(readings, on, report)
@@ -69,6 +71,7 @@ def _read_all(
 ) -> list[Reading]:
     """The records that are readings, sorted into `arrived`. The others are quarantined, or fail alone."""
     readings: list[Reading] = []
+    purposes: Purposes = {}
     refused: dict[str, list[Quarantined]] = {}
     for each in records:
         message_id = str(each["messageId"])
@@ -80,7 +83,7 @@ def _read_all(
             except Rejected as error:
                 refused.setdefault(envelope.tenant, []).append(_refused(message_id, envelope, error))
                 continue
-            _sort(reading, on, arrived, report)
+            _sort(reading, on, arrived, report, purposes)
             readings.append(reading)
         except Rejected as error:  # nobody's: the dead-letter queue keeps it
             logger.warning("record refused", message_id=message_id, reason=error.code)
@@ -108,63 +111,104 @@ def _refused(message_id: str, envelope: Envelope, error: Rejected) -> Quarantine
     return Quarantined(message_id, envelope.received_ms, envelope.thing, reason, body)
 
 
-def _sort(reading: Reading, on: On, arrived: dict[str, Arrived], report: Report) -> None:
+def _sort(reading: Reading, on: On, arrived: dict[str, Arrived], report: Report, purposes: Purposes) -> None:
     """Put each sighting that may be collected with its owner; count the others by reason."""
     own = directory_of(on(reading.tenant_id))
     report.normalised += reading.normalised
     report.sightings += len(reading.heard)
+    if reading.is_phone and own.is_citizens(reading.thing):
+        _call(reading, own, on, arrived, report)
+        return
     is_dead = reading.is_phone and own.is_dead(reading.thing)
+    source = f"{'phone' if reading.is_phone else 'scanner'}#{reading.thing}"
     if reading.is_phone and not is_dead:
         mine = arrived.setdefault(reading.tenant_id, Arrived())
         mine.reported_ms[reading.thing].append(reading.sent_ms)
         mine.fixes[reading.thing] += [reading.fix] if reading.fix else []
-        mine.messages[reading.thing].add(reading.message_id)
-    for heard, sighting in reading.heard:
-        try:
-            beacon_id = own.beacon(heard, sighting.at_ms, lambda owner_id: directory_of(on(owner_id)))
-            if is_dead and beacon_id not in own.watched():  # even a dead phone helps a case that is no drill
-                raise Rejected("drill-outage")
-            owner_id, kept = _kept(beacon_id, sighting, own, on)
-        except Rejected as error:
-            report.dropped[error.code] += 1
-            continue
-        mine = arrived.setdefault(owner_id, Arrived())
-        mine.heard[beacon_id].append(kept)
-        mine.messages[beacon_id].add(reading.message_id)
-        report.stored += 1
+        mine.messages[source].add(reading.message_id)
+    rotating = own.ids_rotate()
+    for heard_id, sighting in reading.heard:
+        beacon_id, why_not = _behind(heard_id, sighting.at_ms, own, on) if rotating else (heard_id, "")
+        known = reading.tenant_id, beacon_id
+        if not why_not and known not in purposes:
+            purposes[known] = _purpose(beacon_id, own, on)
+        purpose = why_not or purposes[known]
+        if isinstance(purpose, str):
+            report.dropped[purpose] += 1
+        elif sighting.at_ms < purpose.since_ms:
+            report.dropped["before-outing"] += 1
+        elif sighting.source_id in purpose.deaf or (is_dead and not purpose.case_id):
+            report.dropped["drill-outage"] += 1  # even a dead phone helps a case that is no drill
+        else:
+            report.stored += 1
+            mine = arrived.setdefault(purpose.owner_id, Arrived())
+            if purpose.case_id:
+                mine.watched[beacon_id].append(_placed(sighting, purpose, own))
+                mine.messages[f"beacon#{beacon_id}"].add(reading.message_id)
+            outing = purpose.outing
+            among = outing is not None and reading.thing in outing.phones
+            if not purpose.case_id or (among and not is_dead):
+                mine.heard[reading.thing][beacon_id].append(sighting)
+                mine.messages[source].add(reading.message_id)
+                if not among:
+                    key = f"outing#{outing.outing_id}" if outing else f"beacon#{beacon_id}"
+                    mine.noted[key].add(source)
 
 
-def _kept(beacon_id: str, sighting: Sighting, own: Directory, on: On) -> tuple[str, Sighting]:
-    """Whose it is, and what of it. A sighting for another tenant carries the place of our scanner.
+def _behind(heard_id: str, at_ms: int, own: Directory, on: On) -> tuple[str, str]:
+    """The beacon behind an id on the air; or the id, and why nobody knows it."""
+    try:
+        return own.beacon(heard_id, at_ms, lambda owner_id: directory_of(on(owner_id))), ""
+    except Rejected as error:
+        return heard_id, error.code
 
-    Rejected with the reason when it may not be collected.
-    """
+
+def _purpose(beacon_id: str, own: Directory, on: On) -> Purpose | str:
+    """Why a beacon may be collected now, or the code of why not."""
     now = on(own.tenant_id).clock.now()
-    purpose = own.purpose(beacon_id, now)
-    if sighting.at_ms < purpose.since_ms:
-        raise Rejected("before-outing")
-    if sighting.source_id in purpose.deaf:
-        raise Rejected("drill-outage")
-    directory_of(on(purpose.owner_id)).check_consent(beacon_id, now)
+    try:
+        purpose = own.purpose(beacon_id, now)
+        directory_of(on(purpose.owner_id)).check_consent(beacon_id, now)
+    except Rejected as error:
+        return error.code
+    return purpose
+
+
+def _placed(sighting: Sighting, purpose: Purpose, own: Directory) -> Sighting:
+    """A sighting for another tenant carries the place of our scanner."""
     scanner = own.places().receivers.get(sighting.source_id)
     if purpose.owner_id != own.tenant_id and scanner:
-        sighting = sighting._replace(where=on_grid(scanner.at))
-    return purpose.owner_id, sighting
+        return sighting._replace(where=on_grid(scanner.at))
+    return sighting
+
+
+def _call(reading: Reading, own: Directory, on: On, arrived: dict[str, Arrived], report: Report) -> None:
+    """A citizen's own phone: where it is tells its open case, and nothing is kept otherwise."""
+    report.dropped["no-purpose"] += len(reading.heard)
+    entry, now = own.watched().get(reading.thing), on(own.tenant_id).clock.now()
+    if reading.fix is None or entry is None or entry.owner_id != own.tenant_id:
+        report.dropped["no-purpose"] += reading.fix is not None
+    elif not own.consents(reading.thing, now):
+        report.dropped["no-consent"] += 1
+    else:
+        arrived.setdefault(own.tenant_id, Arrived()).calls[reading.thing].append(reading.fix)
+        report.stored += 1
 
 
 def _heartbeats(readings: Iterable[Reading], on: On) -> None:
     """Scanners that spoke. Judging who fell silent is the sweep's work, by the receipt's clock."""
-    seen: dict[str, dict[str, int]] = {}
+    tenants = set()
     for reading in readings:
         if not reading.is_phone:
-            mine = seen.setdefault(reading.tenant_id, {})
-            mine[reading.thing] = max(reading.received_ms, mine.get(reading.thing, 0))
-    for tenant_id, newest in seen.items():
-        written = directory_of(on(tenant_id)).heartbeats
-        due = {each: ms for each, ms in newest.items() if ms >= written.get(each, 0) + HEARTBEAT_MS}
-        if due:
-            on(tenant_id).tracking.heartbeat(due)
-            written.update(due)
+            waiting = directory_of(on(reading.tenant_id)).heartbeats
+            waiting[reading.thing] = max(reading.received_ms, waiting.get(reading.thing, 0))
+            tenants.add(reading.tenant_id)
+    for tenant_id in sorted(tenants):
+        directory, now_ms = directory_of(on(tenant_id)), epoch_ms(on(tenant_id).clock.now())
+        if abs(now_ms - directory.written_ms) >= HEARTBEAT_MS:
+            on(tenant_id).tracking.heartbeat(directory.heartbeats)
+            directory.heartbeats.clear()
+            directory.written_ms = now_ms
 
 
 def _lags(readings: Iterable[Reading], on: On, report: Report) -> None:

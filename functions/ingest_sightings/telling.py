@@ -1,6 +1,6 @@
 """After storing: alarms to phones, news to open cases, the picture on the screens."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 from functions.ingest_sightings.directory import Directory
@@ -14,7 +14,7 @@ from shared.domain.outing import Outing
 from shared.domain.position import Fix
 from shared.domain.watching import watched_until_ms
 from shared.observability import logger
-from shared.ports import Group, Track
+from shared.ports import Group
 
 NEWS_EVERY = timedelta(seconds=5)
 """Event time between two pieces of evidence of one case: a track, not a flood."""
@@ -35,14 +35,14 @@ def sound(on: Adapters, directory: Directory, done: Recorded) -> list[str]:
     return outcomes
 
 
-def tell_cases(on: Adapters, directory: Directory, tracks: Collection[Track]) -> int:
+def tell_cases(on: Adapters, directory: Directory, found: Mapping[str, Fix]) -> int:
     """Give every open case the newest fix of its beacon. Returns how many cases heard something new."""
     watched = directory.watched()
     told = 0
-    for track in tracks:
-        entry = watched.get(track.beacon_id)
-        if entry and entry.owner_id == on.tenant_id and track.fix:
-            told += _tell_case(on, entry.case_id, track.fix)
+    for beacon_id, fix in found.items():
+        entry = watched.get(beacon_id)
+        if entry and entry.owner_id == on.tenant_id:
+            told += _tell_case(on, entry.case_id, fix)
     return told
 
 
@@ -85,7 +85,6 @@ def _group(outing: Outing, done: Recorded) -> Group | None:
     newest = max(fixes, key=lambda fix: (fix[0], -fix[2]), default=None)  # of one instant, the surer
     if newest is None or watched_until_ms(phones) is None:
         return None
-    tracks = [done.tracks[m.beacon_id] for m in outing.members if m.beacon_id in done.tracks]
-    levels = [_STATES.get(track.alarm.get("level", ""), 0) for track in tracks]
-    unknown = 3 if len(tracks) < len(outing.members) else 0
-    return Group(outing.outing_id, newest[1], len(outing.members), max(levels, default=0) or unknown)
+    noted = done.groups.get(outing.outing_id)
+    levels = [_STATES.get(alarm["level"], 0) for alarm in noted.alarms.values()] if noted else [3]
+    return Group(outing.outing_id, newest[1], len(outing.members), max(levels, default=0))

@@ -56,10 +56,10 @@ def _issue_ids(on: Adapters) -> None:
 def _tell_stopped(on: Adapters, outing: Outing) -> int:
     """Mark the outing's silent phones as told, then tell: of two sweeps at once only one tells."""
     now = on.clock.now()
-    phones = on.tracking.phone_tracks(outing.phones)
+    phones = on.tracking.read(phones=outing.phones).phones
     found = stopped(outing, phones, on.registry.tenant().policy, now_ms=epoch_ms(now))
     lost = on.tracking.save(found, now=now) if found else []
-    mine = [phone for phone in found if phone.phone_id not in lost]
+    mine = [phone for phone in found if phone not in lost]
     for phone in mine:
         tell_stopped(on, outing, phone)
     if mine:

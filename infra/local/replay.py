@@ -44,13 +44,14 @@ from infra.local.cloud import LocalCloud, local_cloud
 from infra.local.stage import wall_clock
 from infra.local.start import CloudFailed, wait_for
 from shared.adapters.clock import epoch_ms
+from shared.adapters.hearing import places_of
 from shared.adapters.registry import DynamoRegistry
 from shared.adapters.tracking import DynamoTracking
 from shared.domain.geo import Area, LatLon, Plane, distance_m
 from shared.domain.places import Child, Consent, Facility, Policy, Scanner, Tenant
-from shared.domain.position import Fix
+from shared.domain.position import Fix, track
 from shared.domain.radio import OUTDOOR
-from shared.ports import Track
+from shared.domain.sighting import Window, merge
 
 TENANT = "replay"
 STORED_S = 300.0  # of the wall: longer than the queue keeps a failed message back (120 s), twice
@@ -139,7 +140,8 @@ def run(
 
     clock: the functions' now.
     """
-    things = _plant(cloud, rows, offsets)
+    scanners = _plant(cloud, rows, offsets)
+    things = {receiver: each.scanner_id for receiver, each in scanners.items()}
     papers = cloud.things({TENANT: things.values()})
     tracking = DynamoTracking(TENANT, cloud.outputs["TrackingTable"], cloud.client("dynamodb"))
     broker = cloud.broker
@@ -156,7 +158,7 @@ def run(
             now_ms = epoch_ms(clock())
             start_ms += now_ms - end_ms  # whatever we are slower than the log is a pause in it
             newest_ms = _publish(fleet, things, moment, seq, now_ms)
-            yield from _stored(tracking, moment, newest_ms)
+            yield from _stored(tracking, list(scanners.values()), moment, newest_ms)
 
 
 def _wake(fleet: Fleet, tracking: DynamoTracking, names: Sequence[str], now_ms: int) -> None:
@@ -196,37 +198,44 @@ def _publish(fleet: Fleet, things: dict[str, str], moment: Moment, seq: int, now
     return newest_ms
 
 
-def _stored(tracking: DynamoTracking, moment: Moment, newest_ms: dict[str, int]) -> Iterator[Point]:
+def _stored(
+    tracking: DynamoTracking, scanners: Sequence[Scanner], moment: Moment, newest_ms: dict[str, int]
+) -> Iterator[Point]:
     """The fixes of a moment, once every one of its readings is in the table."""
-    tracks: dict[str, Track] = {}
+    windows: dict[str, Window] = {}
+    places = places_of(tuple(scanners))
 
     def all_in() -> bool:
-        tracks.update(tracking.tracks(newest_ms))
-        return all(tracks[beacon].window.newest_ms >= ms for beacon, ms in newest_ms.items())
+        known = tracking.read(scanners=places.receivers).scanners.values()
+        for beacon in newest_ms:
+            windows[beacon] = merge(Window(), [s for each in known for s in each.heard.get(beacon, ())])
+        return all(windows[beacon].newest_ms >= ms for beacon, ms in newest_ms.items())
 
     if not wait_for(all_in, STORED_S, POLL_S):
         reasons = {each.reason for each in tracking.quarantined()} or {"none in quarantine"}
         raise CloudFailed(f"Sightings were not stored within {STORED_S:g} s: {', '.join(sorted(reasons))}")
     for beacon in newest_ms:
-        yield Point(moment.at_s, beacon, tracks[beacon].fix, moment.truth.get(beacon))
+        fix = track(windows[beacon], places.receivers, places.alive)
+        yield Point(moment.at_s, beacon, fix, moment.truth.get(beacon))
 
 
-def _plant(cloud: LocalCloud, rows: Sequence[Row], offsets: Offsets) -> dict[str, str]:
-    """A tenant with the log's receivers as scanners and a child for each beacon. Receiver → thing.
+def _plant(cloud: LocalCloud, rows: Sequence[Row], offsets: Offsets) -> dict[str, Scanner]:
+    """A tenant with the log's receivers as scanners and a child for each beacon. Scanners by receiver.
 
     The scanners are dark, and stay so without the sweeps: a log seldom says when a receiver was switched
     on, so that its silence is no evidence. Taking it for some put the campus set 1,600 m off, not 420.
     """
     cloud.client("scheduler").delete_schedule(Name=f"{cloud.prefix}-sweeps")
     places = {row.receiver: row.place for row in rows}
-    things = {receiver: f"{TENANT}-s-{n:03d}" for n, receiver in enumerate(sorted(places), start=1)}
     middle = next(iter(places.values()))
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
     facility = Facility(f"{TENANT}-f-01", TENANT, middle)
-    scanners = [
-        Scanner(things[receiver], at, 1.5, *(offsets.get(receiver) or (0.0, 6.0)), dark=True)
-        for receiver, at in places.items()
-    ]
+    scanners = {
+        receiver: Scanner(
+            f"{TENANT}-s-{n:03d}", places[receiver], 1.5, *(offsets.get(receiver) or (0.0, 6.0)), dark=True
+        )
+        for n, receiver in enumerate(sorted(places), start=1)
+    }
     beacons = sorted({row.beacon for row in rows if row.rssi_dbm is not None})
     children = [
         Child(f"{TENANT}-c-{n:04d}", facility.facility_id, "", f"{n:02d}", beacon, 5, "", Consent(long_ago))
@@ -235,8 +244,8 @@ def _plant(cloud: LocalCloud, rows: Sequence[Row], offsets: Offsets) -> dict[str
     # No outing runs: the tenant keeps the last known position of consented beacons.
     tenant = Tenant(TENANT, TENANT, _around(places.values()), Policy(keep_last_known=True))
     registry = DynamoRegistry(TENANT, cloud.outputs["RegistryTable"], cloud.client("dynamodb"))
-    registry.put(tenant, facility, *scanners, *children)
-    return things
+    registry.put(tenant, facility, *scanners.values(), *children)
+    return scanners
 
 
 def _around(places: Iterable[LatLon]) -> Area:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.adapters.cases import change
+from shared.adapters.hearing import forget
 from shared.adapters.notices import BATCHED, NOTICE, contact_id
 from shared.adapters.wiring import Adapters
 from shared.domain.case import Actor, note, places_destroyed
@@ -58,7 +59,7 @@ def pause(on: Adapters, child: Child, by: Actor, *, paused: bool, confirmed: boo
         change(on.cases, case.case_id, lambda open_: note(open_, code, {}, by, now))
         on.workflow.wake(case.case_id)
     elif paused and child.beacon_id:
-        on.tracking.forget([child.beacon_id])
+        forget(on, [child.beacon_id])
     return after
 
 
@@ -128,7 +129,7 @@ def _destroy_places(on: Adapters, subject_id: str, now: datetime) -> Counter[str
     gone: Counter[str] = Counter()
     child = on.registry.child(subject_id)
     if child.beacon_id:
-        on.tracking.forget([child.beacon_id])
+        forget(on, [child.beacon_id])
         gone["track"] += 1
     by = Actor("system", on.tenant_id, "system")
     for case in on.cases.of_subject(subject_id):

@@ -1,27 +1,36 @@
-"""What was heard, stored: one item per beacon and per phone, scanner heartbeats and the quarantine.
+"""What was heard, stored: an item per phone, scanner, outing and watched beacon, and a few of heartbeats.
 
-A beacon's item holds its window packed into bytes (a write unit is 1 KB, and an item is rewritten every few
-seconds), and beside it what was derived from it, in plain attributes that a person can read.
-Hot writes are conditional PartiQL statements, 25 a call: a twelfth of the CPU of single updates.
+What a source heard lies on the source's own item: a phone's report and what it heard are written together
+or not at all, one message is one write however many children it speaks of, and a source's writers seldom
+meet. Hot writes are conditional PartiQL statements, 25 a call: a twelfth of the CPU of single updates.
 """
 
 import json
 import math
-import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
+from zlib import crc32
 
 from shared.adapters.memory import MemoryCloud
+from shared.adapters.packing import (
+    pack_said,
+    pack_seen,
+    pack_window,
+    unpack_said,
+    unpack_seen,
+    unpack_window,
+)
 from shared.adapters.tables import Item, from_item, to_attribute, to_item, write_units
-from shared.domain.geo import Ellipse, LatLon
-from shared.domain.position import Fix, Shape
-from shared.domain.sighting import WINDOW_MAX, Sighting, Window
-from shared.ports import PhoneTrack, Quarantined, Track
+from shared.ports import AnyTrack, GroupTrack, PhoneTrack, Quarantined, ScannerTrack, Track, Tracks, key_of
 
 KEPT = timedelta(hours=6)
-"""A track nobody adds to or forgets expires: longer than a search, shorter than a day."""
+"""What a source heard expires when it hears no more: longer than a search, shorter than a day."""
+NOTED = timedelta(hours=12)
+"""What is noted of outings and beacons expires when nobody notes more: longer than a day at the daycare."""
+SHARDS = 16
+"""Items that hold a tenant's heartbeats: about 20 scanners of a district in each."""
 QUARANTINE_KEPT = timedelta(days=14)
 
 _STATEMENTS_MAX = 25  # in a BatchExecuteStatement
@@ -39,193 +48,76 @@ _BUSY = {
 
 T = TypeVar("T")
 
-# --- the packed window ---------------------------------------------------------------------------
-
-_FORMAT = 1
-_FORMAT_NEAR = 2  # the same, with places told from the first one: a phone does not walk far in two minutes
-_HEAD = struct.Struct("<BQBBB")  # format, newest ms, number of sources, of places, of sightings
-_PLACE = struct.Struct("<iiH")  # micro-degrees, accuracy m
-_PLACE_NEAR = struct.Struct("<hhB")  # micro-degrees from the first, accuracy m
-_SIGHTING = struct.Struct("<IbB")  # age ms (17 bits) | source (7 bits) | place (8 bits); rssi; packets
-_NO_PLACE = 255
-_MICRO = 1_000_000
-
-
-def micro(at: LatLon) -> LatLon:
-    """The position on the grid that is stored: a millionth of a degree, 0.11 m."""
-    return LatLon(round(at.lat_deg, 6), round(at.lon_deg, 6))
-
-
-def pack_window(window: Window) -> bytes:
-    """The window in bytes: 6 a sighting, 5 a place (10 if they lie far apart), the source ids once each.
-
-    Positions are kept to the millionth of a degree (see `micro`). ValueError beyond WINDOW_MAX sightings.
-    """
-    sightings = window.sightings
-    if len(sightings) > WINDOW_MAX:
-        raise ValueError(f"a window holds at most {WINDOW_MAX} sightings")
-    sources = {source: n for n, source in enumerate(sorted({s.source_id for s in sightings}))}
-    where = [_place(s) if s.where else None for s in sightings]
-    places = {place: n for n, place in enumerate(sorted({place for place in where if place}))}
-    form, packed_places = _pack_places(list(places))
-    parts = [_HEAD.pack(form, window.newest_ms, len(sources), len(places), len(sightings))]
-    for source in sources:
-        encoded = source.encode()
-        parts += [bytes([len(encoded)]), encoded]
-    parts.append(packed_places)
-    newest_ms = window.newest_ms
-    for s, place in zip(sightings, where, strict=True):
-        place_no = places[place] if place else _NO_PLACE
-        bits = (newest_ms - s.at_ms) | sources[s.source_id] << 17 | place_no << 24
-        parts.append(_SIGHTING.pack(bits, s.rssi_dbm, s.packets))
-    return b"".join(parts)
-
-
-def unpack_window(packed: bytes) -> Window:
-    """The window again. ValueError for a format this code does not know."""
-    form, newest_ms, source_count, place_count, sighting_count = _HEAD.unpack_from(packed)
-    at = _HEAD.size
-    sources: list[str] = []
-    for _ in range(source_count):
-        end = at + 1 + packed[at]
-        sources.append(packed[at + 1 : end].decode())
-        at = end
-    places, end = _unpack_places(form, packed, at, place_count)
-    sightings: list[Sighting] = []
-    for bits, rssi_dbm, packets in _SIGHTING.iter_unpack(packed[end : end + sighting_count * _SIGHTING.size]):
-        place_no = bits >> 24
-        where, accuracy_m = (None, 0) if place_no == _NO_PLACE else places[place_no]
-        source = sources[bits >> 17 & 0x7F]
-        sightings.append(Sighting(newest_ms - (bits & 0x1FFFF), source, rssi_dbm, packets, where, accuracy_m))
-    return Window(tuple(sightings))
-
-
-def _pack_places(places: Sequence[tuple[int, int, int]]) -> tuple[int, bytes]:
-    """(the window's format, the places)."""
-    if not places:
-        return _FORMAT_NEAR, b""
-    lat, lon, _ = first = places[0]
-    away = [(a - lat, b - lon, accuracy_m) for a, b, accuracy_m in places]
-    if all(abs(a) < 2**15 and abs(b) < 2**15 and accuracy_m < 2**8 for a, b, accuracy_m in away):
-        return _FORMAT_NEAR, _PLACE.pack(*first) + b"".join([_PLACE_NEAR.pack(*each) for each in away])
-    return _FORMAT, b"".join([_PLACE.pack(*each) for each in places])
-
-
-def _unpack_places(form: int, packed: bytes, at: int, count: int) -> tuple[list[tuple[LatLon, int]], int]:
-    """(the places and their accuracy, where they end)."""
-    if form == _FORMAT:
-        end = at + count * _PLACE.size
-        told: Iterable[tuple[int, int, int]] = _PLACE.iter_unpack(packed[at:end])
-    elif form == _FORMAT_NEAR:
-        start = at + _PLACE.size
-        end = start + count * _PLACE_NEAR.size if count else at
-        lat, lon, _ = _PLACE.unpack_from(packed, at) if count else (0, 0, 0)
-        told = ((lat + a, lon + b, acc) for a, b, acc in _PLACE_NEAR.iter_unpack(packed[start:end]))
-    else:
-        raise ValueError(f"unknown window format {form}")
-    return [(LatLon(lat / _MICRO, lon / _MICRO), accuracy_m) for lat, lon, accuracy_m in told], end
-
-
-def _place(s: Sighting) -> tuple[int, int, int]:
-    return *_micro_degrees(s.where or LatLon(0, 0)), min(s.accuracy_m, 65_535)
-
-
-def _micro_degrees(at: LatLon) -> tuple[int, int]:
-    return round(at.lat_deg * _MICRO), round(at.lon_deg * _MICRO)
-
-
-_REPORTS = struct.Struct("<BQB")  # format, newest ms, number of reports
-_AGE = struct.Struct("<I")
-_FIX = struct.Struct("<IiiH")  # age ms, micro-degrees, accuracy m
-
-
-def pack_reports(phone: PhoneTrack) -> bytes:
-    """A phone's reports and fixes in bytes: 4 a report, 14 a fix. Positions as in `micro`."""
-    times = [*phone.reported_ms, *(at_ms for at_ms, _, _ in phone.fixes)]
-    newest_ms = max(times, default=0)
-    parts = [_REPORTS.pack(_FORMAT, newest_ms, len(phone.reported_ms))]
-    parts += [_AGE.pack(newest_ms - at_ms) for at_ms in phone.reported_ms]
-    parts += [
-        _FIX.pack(newest_ms - at_ms, *_micro_degrees(at), min(accuracy_m, 65_535))
-        for at_ms, at, accuracy_m in phone.fixes
-    ]
-    return b"".join(parts)
-
-
-def unpack_reports(packed: bytes) -> tuple[tuple[int, ...], tuple[tuple[int, LatLon, int], ...]]:
-    """(reported_ms, fixes) again. ValueError for a format this code does not know."""
-    form, newest_ms, count = _REPORTS.unpack_from(packed)
-    if form != _FORMAT:
-        raise ValueError(f"unknown reports format {form}")
-    end = _REPORTS.size + count * _AGE.size
-    reported_ms = tuple(newest_ms - age for (age,) in _AGE.iter_unpack(packed[_REPORTS.size : end]))
-    fixes = tuple(
-        (newest_ms - age, LatLon(lat / _MICRO, lon / _MICRO), accuracy_m)
-        for age, lat, lon, accuracy_m in _FIX.iter_unpack(packed[end:])
-    )
-    return reported_ms, fixes
-
-
 # --- items ---------------------------------------------------------------------------------------
 
 
-def _item(tenant_id: str, track: Track | PhoneTrack, now: datetime) -> Item:
-    kind = "beacon" if isinstance(track, Track) else "phone"
-    values: Item
-    if isinstance(track, Track):
-        values = {
-            "window": pack_window(track.window),
-            "fix": _fix_text(track.fix) if track.fix else "",
-            "proximity": None if track.proximity is None else round(track.proximity, 4),
-            "alarm": json.dumps(track.alarm, separators=(",", ":")) if track.alarm else "",
-        }
-    else:
-        values = {"reports": pack_reports(track), "told_ms": track.told_ms}
+def _item(tenant_id: str, track: AnyTrack, now: datetime) -> Item:
+    match track:
+        case PhoneTrack():
+            said = pack_said(track.reported_ms, track.fixes, track.heard)
+            values: Item = {"said": said, "told_ms": track.told_ms}
+        case ScannerTrack():
+            values = {"said": pack_said((), (), track.heard)}
+        case GroupTrack():
+            alarms = json.dumps(dict(track.alarms), separators=(",", ":")) if track.alarms else ""
+            values = {"alarms": alarms, "sources": _ids_text(sorted(track.sources))}
+        case Track():
+            values = {"window": pack_window(track.window), "sources": _ids_text(sorted(track.sources))}
     return {
-        "pk": f"{tenant_id}#{kind}#{_id(track)}",
+        "pk": f"{tenant_id}#{key_of(track)}",
         "sk": "window",
         **values,
         "version": track.version + 1,
-        "ttl": math.ceil((now + KEPT).timestamp()),
+        "ttl": math.ceil((now + (KEPT if "said" in values else NOTED)).timestamp()),
     }
 
 
 def _track(beacon_id: str, item: Item | None) -> Track:
     if item is None:
-        return Track(beacon_id, Window())
-    fix = _fix(item["fix"]) if item["fix"] else None
-    alarm = json.loads(item["alarm"]) if item["alarm"] else {}
-    return Track(beacon_id, unpack_window(item["window"]), fix, item["proximity"], alarm, item["version"])
+        return Track(beacon_id)
+    return Track(beacon_id, unpack_window(item["window"]), frozenset(_ids(item["sources"])), item["version"])
 
 
 def _phone_track(phone_id: str, item: Item | None) -> PhoneTrack:
     if item is None:
         return PhoneTrack(phone_id)
-    reported_ms, fixes = unpack_reports(item["reports"])
-    return PhoneTrack(phone_id, reported_ms, fixes, item["version"], item["told_ms"])
+    reported_ms, fixes, heard = unpack_said(item["said"], phone_id)
+    return PhoneTrack(phone_id, reported_ms, fixes, item["version"], item["told_ms"], heard)
 
 
-def _fix_text(fix: Fix) -> str:
-    """A fix as a person may read it: degrees to 0.1 m, metres to 0.1. One text: no part is searched."""
-    return json.dumps(
-        {
-            "at_ms": fix.at_ms,
-            "at": [round(fix.center.lat_deg, 6), round(fix.center.lon_deg, 6)],
-            "e50": _ellipse_values(fix.ellipse50),
-            "e95": _ellipse_values(fix.ellipse95),
-            "shape": fix.shape.value,
-            "method": fix.method,
-            "heard": _ids_text(fix.heard),
-            "silent": _ids_text(fix.silent),
-            "reason": fix.reason,
-        },
-        separators=(",", ":"),
+def _scanner_track(scanner_id: str, item: Item | None) -> ScannerTrack:
+    if item is None:
+        return ScannerTrack(scanner_id)
+    return ScannerTrack(scanner_id, unpack_said(item["said"], scanner_id)[2], item["version"])
+
+
+def _group_track(outing_id: str, item: Item | None) -> GroupTrack:
+    if item is None:
+        return GroupTrack(outing_id)
+    alarms = json.loads(item["alarms"]) if item["alarms"] else {}
+    return GroupTrack(outing_id, alarms, frozenset(_ids(item["sources"])), item["version"])
+
+
+def _tracks(
+    beacons: Iterable[str],
+    phones: Iterable[str],
+    scanners: Iterable[str],
+    groups: Iterable[str],
+    found: Mapping[str, Item],
+) -> Tracks:
+    return Tracks(
+        beacons={each: _track(each, found.get(f"beacon#{each}")) for each in beacons},
+        phones={each: _phone_track(each, found.get(f"phone#{each}")) for each in phones},
+        scanners={each: _scanner_track(each, found.get(f"scanner#{each}")) for each in scanners},
+        groups={each: _group_track(each, found.get(f"outing#{each}")) for each in groups},
     )
 
 
-def _ellipse_values(e: Ellipse) -> list[float]:
-    axes = round(e.semi_major_m, 1), round(e.semi_minor_m, 1), round(e.bearing_deg, 1), e.confidence
-    return [round(e.center.lat_deg, 6), round(e.center.lon_deg, 6), *axes]
+def _kinds(
+    beacons: Iterable[str], phones: Iterable[str], scanners: Iterable[str], groups: Iterable[str]
+) -> list[str]:
+    asked = (("beacon", beacons), ("phone", phones), ("scanner", scanners), ("outing", groups))
+    return [f"{kind}#{each}" for kind, ids in asked for each in ids]
 
 
 def _ids_text(ids: Iterable[str]) -> str:
@@ -247,24 +139,27 @@ def _ids(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _fix(text: str) -> Fix:
-    values = json.loads(text)
-    return Fix(
-        at_ms=values["at_ms"],
-        center=LatLon(*values["at"]),
-        ellipse50=_ellipse(values["e50"]),
-        ellipse95=_ellipse(values["e95"]),
-        shape=Shape(values["shape"]),
-        method=values["method"],
-        heard=_ids(values["heard"]),
-        silent=_ids(values["silent"]),
-        reason=values["reason"],
-    )
+def _shard(scanner_id: str) -> str:
+    """Which of the SHARDS items holds the scanner's heartbeat."""
+    return f"{crc32(scanner_id.encode()) % SHARDS:02d}"
 
 
-def _ellipse(values: Sequence[float]) -> Ellipse:
-    lat_deg, lon_deg, *axes = values
-    return Ellipse(LatLon(lat_deg, lon_deg), *axes)
+def _by_shard(seen_ms: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    shards: dict[str, dict[str, int]] = {}
+    for scanner_id, at_ms in seen_ms.items():
+        shards.setdefault(_shard(scanner_id), {})[scanner_id] = at_ms
+    return shards
+
+
+def _beats(tenant_id: str, shard: str, seen_ms: Mapping[str, int], stored: Item | None) -> Item | None:
+    """The shard's item with what is newer, or None when nothing is."""
+    known = unpack_seen(stored["seen"]) if stored else {}
+    newer = {name: at_ms for name, at_ms in seen_ms.items() if at_ms > known.get(name, 0)}
+    if not newer:
+        return None
+    version = stored["version"] if stored else 0
+    key = {"pk": f"{tenant_id}#heartbeat#{shard}", "sk": "window"}
+    return {**key, "seen": pack_seen(known | newer), "version": version + 1}
 
 
 def _quarantined(item: Item) -> Quarantined:
@@ -286,10 +181,6 @@ def _quarantine_key(message: Quarantined) -> str:
     return f"{message.received_ms:015d}#{message.message_id}"
 
 
-def _id(track: Track | PhoneTrack) -> str:
-    return track.beacon_id if isinstance(track, Track) else track.phone_id
-
-
 # --- adapters ------------------------------------------------------------------------------------
 
 
@@ -302,45 +193,46 @@ class DynamoTracking:
         self._dynamodb = dynamodb
         self.write_units = 0
 
-    def tracks(self, beacon_ids: Collection[str]) -> dict[str, Track]:
-        items = self._get(f"beacon#{beacon_id}" for beacon_id in beacon_ids)
-        return {each: _track(each, items.get(f"beacon#{each}")) for each in beacon_ids}
+    def read(
+        self,
+        *,
+        beacons: Iterable[str] = (),
+        phones: Iterable[str] = (),
+        scanners: Iterable[str] = (),
+        groups: Iterable[str] = (),
+    ) -> Tracks:
+        asked = list(beacons), list(phones), list(scanners), list(groups)
+        return _tracks(*asked, self._get(_kinds(*asked)))
 
-    def phone_tracks(self, phone_ids: Collection[str]) -> dict[str, PhoneTrack]:
-        items = self._get(f"phone#{phone_id}" for phone_id in phone_ids)
-        return {each: _phone_track(each, items.get(f"phone#{each}")) for each in phone_ids}
-
-    def save(self, tracks: Sequence[Track | PhoneTrack], *, now: datetime) -> list[str]:
-        lost: list[str] = []
+    def save(self, tracks: Sequence[AnyTrack], *, now: datetime) -> list[AnyTrack]:
+        lost: list[AnyTrack] = []
         for chunk in _chunks(tracks, _STATEMENTS_MAX):
             items = [_item(self._tenant_id, track, now) for track in chunk]
-            self.write_units += sum(map(write_units, items))
-            codes = self._execute([self._conditional(item, item["version"] - 1) for item in items])
+            codes = self._store(items)
             # A busy one was not stored either: the caller reads it again and tries once more.
-            lost += [_id(track) for track, code in zip(chunk, codes, strict=True) if code]
+            lost += [track for track, code in zip(chunk, codes, strict=True) if code]
         return lost
 
     def heartbeat(self, seen_ms: Mapping[str, int]) -> None:
-        for chunk in _chunks(list(seen_ms.items()), _STATEMENTS_MAX):
-            newer = [
-                self._statement(
-                    'SET "seen_ms"=? WHERE "pk"=? AND "sk"=? AND "seen_ms"<?',
-                    [at_ms, self._pk("heartbeat"), scanner_id, at_ms],
-                )
-                for scanner_id, at_ms in chunk
+        waiting = _by_shard(seen_ms)
+        for _ in range(_ATTEMPTS):
+            known = self._get(f"heartbeat#{shard}" for shard in waiting)
+            items = [
+                item
+                for shard, seen in waiting.items()
+                if (item := _beats(self._tenant_id, shard, seen, known.get(f"heartbeat#{shard}")))
             ]
-            codes = self._execute(newer)
-            first = [
-                self._insert({"pk": self._pk("heartbeat"), "sk": scanner_id, "seen_ms": at_ms})
-                for (scanner_id, at_ms), code in zip(chunk, codes, strict=True)
-                if code in _LOST  # never seen before, or already newer: then the insert loses too, and may
-            ]
-            self.write_units += len(newer) + len(first)
-            if first:
-                self._execute(first)
+            codes = self._store(items) if items else []
+            lost = {item["pk"] for item, code in zip(items, codes, strict=True) if code}
+            waiting = {
+                shard: seen for shard, seen in waiting.items() if f"{self._pk('heartbeat')}#{shard}" in lost
+            }
+            if not waiting:
+                return
 
     def heartbeats(self) -> dict[str, int]:
-        return {item["sk"]: item["seen_ms"] for item in self._query("heartbeat")}
+        found = self._get(f"heartbeat#{n:02d}" for n in range(SHARDS))
+        return {name: at_ms for item in found.values() for name, at_ms in unpack_seen(item["seen"]).items()}
 
     def quarantine(self, messages: Sequence[Quarantined], *, now: datetime) -> None:
         pk = self._pk("quarantine")
@@ -398,6 +290,11 @@ class DynamoTracking:
             else:
                 raise TimeoutError("the tracking table did not take the whole batch")
 
+    def _store(self, items: Sequence[Item]) -> list[str]:
+        """Write versioned items, 25 at the most; why each was not stored, empty where it was."""
+        self.write_units += sum(map(write_units, items))
+        return self._execute([self._conditional(item, item["version"] - 1) for item in items])
+
     def _conditional(self, item: Item, version: int) -> dict[str, Any]:
         """Store the item if the stored one still has this version; 0: if there is none."""
         if version == 0:
@@ -441,33 +338,30 @@ class MemoryTracking:
         self._items: dict[tuple[str, str], Item] = world.table("tracking")
         self.write_units = 0
 
-    def tracks(self, beacon_ids: Collection[str]) -> dict[str, Track]:
-        return {each: _track(each, self._items.get(self._key("beacon", each))) for each in beacon_ids}
+    def read(
+        self,
+        *,
+        beacons: Iterable[str] = (),
+        phones: Iterable[str] = (),
+        scanners: Iterable[str] = (),
+        groups: Iterable[str] = (),
+    ) -> Tracks:
+        asked = list(beacons), list(phones), list(scanners), list(groups)
+        found = {kind: item for kind in _kinds(*asked) if (item := self._items.get(self._key(kind)))}
+        return _tracks(*asked, found)
 
-    def phone_tracks(self, phone_ids: Collection[str]) -> dict[str, PhoneTrack]:
-        return {each: _phone_track(each, self._items.get(self._key("phone", each))) for each in phone_ids}
-
-    def save(self, tracks: Sequence[Track | PhoneTrack], *, now: datetime) -> list[str]:
-        lost: list[str] = []
-        for track in tracks:
-            item = _item(self._tenant_id, track, now)
-            key = item["pk"], item["sk"]
-            self.write_units += write_units(item)
-            stored = self._items.get(key)
-            if (stored["version"] if stored else 0) != track.version:
-                lost.append(_id(track))
-            else:
-                self._items[key] = from_item(to_item(item))
-        return lost
+    def save(self, tracks: Sequence[AnyTrack], *, now: datetime) -> list[AnyTrack]:
+        return [track for track in tracks if not self._store(_item(self._tenant_id, track, now))]
 
     def heartbeat(self, seen_ms: Mapping[str, int]) -> None:
-        for scanner_id, at_ms in seen_ms.items():
-            stored = self._items.setdefault((f"{self._tenant_id}#heartbeat", scanner_id), {"seen_ms": 0})
-            stored["seen_ms"] = max(stored["seen_ms"], at_ms)
-            self.write_units += 1
+        for shard, seen in _by_shard(seen_ms).items():
+            item = _beats(self._tenant_id, shard, seen, self._items.get(self._key(f"heartbeat#{shard}")))
+            if item:
+                self._store(item)
 
     def heartbeats(self) -> dict[str, int]:
-        return {sk: item["seen_ms"] for sk, item in self._partition("heartbeat")}
+        kept = (self._items.get(self._key(f"heartbeat#{n:02d}")) for n in range(SHARDS))
+        return {name: at_ms for item in kept if item for name, at_ms in unpack_seen(item["seen"]).items()}
 
     def quarantine(self, messages: Sequence[Quarantined], *, now: datetime) -> None:
         for message in messages:
@@ -480,10 +374,19 @@ class MemoryTracking:
 
     def forget(self, beacon_ids: Collection[str]) -> None:
         for beacon_id in beacon_ids:
-            self._items.pop(self._key("beacon", beacon_id), None)
+            self._items.pop(self._key(f"beacon#{beacon_id}"), None)
 
-    def _key(self, kind: str, track_id: str) -> tuple[str, str]:
-        return f"{self._tenant_id}#{kind}#{track_id}", "window"
+    def _store(self, item: Item) -> bool:
+        self.write_units += write_units(item)
+        key = item["pk"], item["sk"]
+        stored = self._items.get(key)
+        if (stored["version"] if stored else 0) != item["version"] - 1:
+            return False
+        self._items[key] = from_item(to_item(item))
+        return True
+
+    def _key(self, kind: str) -> tuple[str, str]:
+        return f"{self._tenant_id}#{kind}", "window"
 
     def _partition(self, kind: str) -> list[tuple[str, Item]]:
         pk = f"{self._tenant_id}#{kind}"

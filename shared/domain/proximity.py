@@ -9,7 +9,7 @@ on that moment; a phone that did not report says nothing.
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter, mul
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from shared.domain.geo import LatLon
 from shared.domain.radio import OUTDOOR, RadioModel, column, heard_row, packet_class, sd_class, silent_row
-from shared.domain.sighting import Sighting
+from shared.domain.sighting import Heard, Sighting
 
 PHONE = replace(OUTDOOR, temper_heard=0.35, temper_silent=0.35, floor=1e-3)
 """A phone among people: bodies shadow for seconds on end, so one interval weighs a third."""
@@ -37,9 +37,10 @@ AWAKE_MS = 20_000  # a phone that reported within this may still report on the m
 
 @dataclass(frozen=True, slots=True)
 class PhoneTrack:
-    """A phone's recent life: when it reported, and where it was. Oldest first, unique by time.
+    """A phone's recent life: when it reported, where it was and what it heard. Oldest first, unique by time.
 
     fixes: (at_ms, position, accuracy_m). told_ms: when the others were last told that it stopped, 0 never.
+    heard: by beacon. A report and what it heard are one item, so that no report ever looks like silence.
     """
 
     phone_id: str
@@ -47,6 +48,7 @@ class PhoneTrack:
     fixes: tuple[tuple[int, LatLon, int], ...] = ()
     version: int = 0
     told_ms: int = 0
+    heard: Heard = field(default_factory=dict)
 
 
 class Judged(NamedTuple):

@@ -4,7 +4,7 @@ State is a pure function of the *set* of sightings in a window: any order, any d
 any split into batches end in the same window. Everything else is derived from it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +12,10 @@ from shared.domain.geo import LatLon
 
 WINDOW_MS = 120_000  # how far back the newest sighting's company reaches
 WINDOW_MAX = 64  # sightings a window holds: keeps the stored item near one write unit
+LATELY_MS = 64_000
+"""How far back a source remembers all it heard: three times the 20 s after which an unheard child alarms."""
+LAST_MS = 4 * 3600 * 1000
+"""How far back a source remembers of each beacon the newest sighting: longer than a search."""
 
 
 class Sighting(NamedTuple):
@@ -68,3 +72,36 @@ def merge(window: Window, arrived: Iterable[Sighting]) -> Window:
 def _rank(s: Sighting) -> tuple[int, int, float, float, int]:
     where = s.where or LatLon(0, 0)
     return s.rssi_dbm, s.packets, where.lat_deg, where.lon_deg, s.accuracy_m
+
+
+Heard = Mapping[str, tuple[Sighting, ...]]
+"""What one source heard: by beacon, oldest first, unique by `at_ms`."""
+
+
+def remember(heard: Heard, arrived: Mapping[str, Sequence[Sighting]], *, newest_ms: int) -> Heard:
+    """What one source remembers after what arrived: all of the last LATELY_MS, and each beacon's newest.
+
+    newest_ms: event time of whatever the source said last. Both cuts keep the top of a total order, so
+    any order, any duplicates and any batches end in the same. `heard` itself is left as it is.
+    """
+    lately_ms, oldest_ms = newest_ms - LATELY_MS, newest_ms - LAST_MS
+    kept: dict[str, tuple[Sighting, ...]] = {}
+    for beacon_id in heard.keys() | arrived.keys():
+        known = _united(heard.get(beacon_id, ()), arrived.get(beacon_id, ()))
+        first = next((n for n, s in enumerate(known) if s.at_ms > lately_ms), len(known) - 1)
+        if known[first].at_ms > oldest_ms:
+            kept[beacon_id] = known[first:] if first else known
+    return kept
+
+
+def _united(known: tuple[Sighting, ...], arrived: Sequence[Sighting]) -> tuple[Sighting, ...]:
+    if not arrived:
+        return known
+    if len(arrived) == 1 and (not known or arrived[0].at_ms > known[-1].at_ms):
+        return *known, arrived[0]  # as nearly always
+    by_time: dict[int, Sighting] = {}
+    for s in (*known, *arrived):
+        kept = by_time.get(s.at_ms)
+        if kept is None or _rank(s) > _rank(kept):
+            by_time[s.at_ms] = s
+    return tuple([by_time[at_ms] for at_ms in sorted(by_time)])

@@ -1,8 +1,9 @@
 """Who watches, and when to speak: phones' reports, and the bookkeeping of what was said about a child."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from shared.domain.departure import Departure, Level, alarm_due
@@ -10,11 +11,13 @@ from shared.domain.geo import LatLon
 from shared.domain.outing import Answer, Member, Outing
 from shared.domain.places import Policy
 from shared.domain.proximity import PhoneTrack
-from shared.domain.sighting import WINDOW_MS
+from shared.domain.sighting import LAST_MS, LATELY_MS, Sighting, remember
 
-REPORTS_MAX = 120  # of a phone: one a second over the window
+REPORTS_MAX = 120  # of a phone: one every half second
+FIXES_MAX = 3  # where it is, and a little of where it was
 Fix = tuple[int, LatLon, int]
 """(at_ms, position, accuracy_m)"""
+NOTHING: Mapping[str, Sequence[Sighting]] = MappingProxyType({})
 
 
 class Alert(StrEnum):
@@ -25,26 +28,31 @@ class Alert(StrEnum):
     STOPPED = "monitoring-stopped"
 
 
-def merge_reports(track: PhoneTrack, reported_ms: Iterable[int], fixes: Iterable[Fix]) -> PhoneTrack:
-    """The phone's track with what arrived: a union, cut to the newest WINDOW_MS and REPORTS_MAX.
+def merge_reports(
+    track: PhoneTrack,
+    reported_ms: Iterable[int],
+    fixes: Iterable[Fix],
+    heard: Mapping[str, Sequence[Sighting]] = NOTHING,
+) -> PhoneTrack:
+    """The phone's track with what arrived: a union, cut to LATELY_MS, REPORTS_MAX and FIXES_MAX.
 
-    Both cuts keep the top of a total order, so any order and any duplicates end in the same track. Of
-    two fixes at one instant the more accurate is kept.
+    All cuts keep the top of a total order, so any order and any duplicates end in the same track. Of
+    two fixes at one instant the more accurate is kept. What is heard is never later than its report.
     """
     reports = sorted({*track.reported_ms, *reported_ms})
     if not reports:
         return track
-    horizon_ms = reports[-1] - WINDOW_MS
+    lately_ms = reports[-1] - LATELY_MS
     by_time: dict[int, Fix] = {}
     for fix in (*track.fixes, *fixes):
         kept = by_time.get(fix[0])
         if kept is None or _rank(fix) < _rank(kept):
             by_time[fix[0]] = fix
-    recent = [by_time[at_ms] for at_ms in sorted(by_time) if at_ms > horizon_ms]
     return replace(
         track,
-        reported_ms=tuple([t for t in reports if t > horizon_ms][-REPORTS_MAX:]),
-        fixes=tuple(recent[-REPORTS_MAX:]),
+        reported_ms=tuple([t for t in reports if t > lately_ms][-REPORTS_MAX:]),
+        fixes=tuple([by_time[t] for t in sorted(by_time)[-FIXES_MAX:] if t > reports[-1] - LAST_MS]),
+        heard=remember(track.heard, heard, newest_ms=reports[-1]),
     )
 
 

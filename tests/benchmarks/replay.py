@@ -15,7 +15,7 @@ from shared.adapters.memory import MemoryCloud
 from shared.adapters.tracking import DynamoTracking
 from shared.adapters.wiring import Adapters, MemoryAdapters
 from shared.observability import logger
-from shared.ports import PhoneTrack, Track
+from shared.ports import AnyTrack
 from tests.benchmarks.store import Meter, Store
 from tests.benchmarks.trace import Sent, Trace, world
 
@@ -100,7 +100,7 @@ class TimedTracking(DynamoTracking):
 
     saving_s = 0.0
 
-    def save(self, tracks: Sequence[Track | PhoneTrack], *, now: datetime) -> list[str]:
+    def save(self, tracks: Sequence[AnyTrack], *, now: datetime) -> list[AnyTrack]:
         start = time.process_time()
         lost = super().save(tracks, now=now)
         TimedTracking.saving_s += time.process_time() - start

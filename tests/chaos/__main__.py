@@ -30,6 +30,7 @@ from infra.local.cloud import LocalCloud, local_cloud
 from infra.local.start import wait_for
 from shared.adapters import wiring
 from shared.adapters.clock import SystemClock, epoch_ms
+from shared.adapters.hearing import hearing, hearings
 from shared.adapters.wiring import Adapters, AwsAdapters, Environment
 from shared.domain.places import Policy
 from shared.observability import logger
@@ -136,12 +137,12 @@ def taken(d: District, records: Sequence[dict[str, Any]], on: Callable[[str], Ad
 
 def state(d: District) -> dict[str, Any]:
     """Every child's window, without the tenant's name."""
-    tracks = d.adapters.tracking.tracks([d.beacon(c) for c in range(CHILDREN)])
+    known = hearings(d.adapters, [d.beacon(c) for c in range(CHILDREN)])
     return {
         beacon_id.removeprefix(d.tenant_id): [
-            (s.at_ms, s.source_id.removeprefix(d.tenant_id), s.rssi_dbm) for s in track.window.sightings
+            (s.at_ms, s.source_id.removeprefix(d.tenant_id), s.rssi_dbm) for s in each.window.sightings
         ]
-        for beacon_id, track in tracks.items()
+        for beacon_id, each in known.items()
     }
 
 
@@ -368,9 +369,7 @@ def _urgent_s(cloud: LocalCloud, d: District, queue: str, count: int) -> list[fl
         start = time.monotonic()
         cloud.client("sqs").send_message(QueueUrl=queue, MessageBody=record["body"])
         arrived = wait_for(
-            lambda now_ms=now_ms: (
-                d.adapters.tracking.tracks([d.beacon(0)])[d.beacon(0)].window.newest_ms >= now_ms
-            ),
+            lambda now_ms=now_ms: hearing(d.adapters, d.beacon(0)).window.newest_ms >= now_ms,
             STORED_S,
             0.01,
         )

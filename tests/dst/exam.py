@@ -5,6 +5,7 @@ What must hold whatever happened (the invariants) is in `_Exam._end` and `_Exam.
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +20,7 @@ from functions.ingest_sightings.handler import lambda_handler as ingest_sighting
 from functions.notify.handler import lambda_handler as notify
 from functions.watch_silence.handler import lambda_handler as watch_silence
 from shared.adapters.clock import ManualClock, epoch_ms, from_epoch_ms
+from shared.adapters.hearing import hearings
 from shared.adapters.memory import MemoryCloud
 from shared.adapters.watch_list import topic
 from shared.adapters.wiring import memory_adapters
@@ -26,6 +28,7 @@ from shared.domain.case import Kind
 from shared.domain.geo import Area
 from shared.domain.places import Consent
 from shared.domain.position import BESIDE_MS
+from shared.domain.sighting import Sighting
 from tests.casework import agreed
 from tests.district import CHILDREN, START, District, near
 from tests.dst.faults import Faults, Process, survived
@@ -302,25 +305,23 @@ class _Exam:
     def _look(self) -> None:
         """After every step: nothing moves backwards in time, lies in the future or at the wrong door."""
         now_ms = epoch_ms(self.clock.now())
-        for (pk, sk), item in list(self.cloud.table("tracking").items()):
+        for (pk, _sk), item in list(self.cloud.table("tracking").items()):
             tenant_id, kind, *rest = pk.split("#")
-            if kind == "beacon":
-                if not rest[0].startswith(f"{tenant_id}-"):
+            if kind not in ("phone", "scanner", "beacon") or self.seen.get(pk) == item["version"]:
+                continue
+            self.seen[pk] = item["version"]
+            tracking = self.districts[tenant_id].adapters.tracking
+            for beacon_id, sightings in _remembered(tracking, kind, rest[0]).items():
+                if not beacon_id.startswith(f"{tenant_id}-"):
                     self._wrong(f"{tenant_id} holds a beacon of another tenant")
-                if rest[0].endswith(f"-b-{UNCONSENTED:03d}"):
+                if beacon_id.endswith(f"-b-{UNCONSENTED:03d}"):
                     self._wrong("a beacon is collected without consent")
-                if self.seen.get(pk) == item["version"]:
-                    continue
-                self.seen[pk] = item["version"]
-                track = self.districts[tenant_id].adapters.tracking.tracks(rest)[rest[0]]
-                newest_ms = track.window.newest_ms
-                if newest_ms < self.newest.get((pk, sk), 0):
+                newest_ms = max((s.at_ms for s in sightings), default=0)
+                if newest_ms < self.newest.get((pk, beacon_id), 0):
                     self._wrong("a track moves backwards in time")
-                self.newest[pk, sk] = newest_ms
+                self.newest[pk, beacon_id] = newest_ms
                 if newest_ms > now_ms + WITHIN_MS:
                     self._wrong("a sighting lies in the future")
-                if track.fix and not newest_ms - BESIDE_MS <= track.fix.at_ms <= newest_ms:
-                    self._wrong("a fix is older than what was heard, or newer")
 
     def _end(self) -> None:
         """Faults stop; what waits is delivered, what was given up is redriven; then the whole is judged."""
@@ -389,19 +390,21 @@ class _Exam:
         """
         skipped = {self.districts["garam"].beacon(0)} if self.case_id else set()
         beacons = [each for n in range(CHILDREN) if (each := d.beacon(n)) not in skipped]
+        scanners = d.adapters.registry.scanners()
         judged = ("level", "reason", "heard_by", "heard_ms")
-        tracks = {
-            each: {
-                "window": track.window,
-                "fix": track.fix and (track.fix.at_ms, track.fix.heard),
-                "proximity": track.proximity,
-                "alarm": {k: track.alarm[k] for k in judged if k in track.alarm},
+        tracks: dict[str, dict[str, Any]] = {}
+        for each, known in hearings(d.adapters, beacons).items():
+            fix = known.fix(scanners)
+            if fix and not known.window.newest_ms - BESIDE_MS <= fix.at_ms <= known.window.newest_ms:
+                self._wrong("a fix is older than what was heard, or newer")
+            tracks[each] = {
+                "window": known.window,
+                "fix": fix and (fix.at_ms, fix.heard),
+                "alarm": {k: known.alarm[k] for k in judged if k in known.alarm},
             }
-            for each, track in d.adapters.tracking.tracks(beacons).items()
-        }
         phones = {
             each: {"reports": phone.reported_ms, "fixes": phone.fixes}
-            for each, phone in d.adapters.tracking.phone_tracks(d.phones).items()
+            for each, phone in d.adapters.tracking.read(phones=d.phones).phones.items()
         }
         return tracks | phones
 
@@ -418,9 +421,7 @@ class _Exam:
                 alarms.setdefault((str(m.body["child"]), m.to), []).append(at_ms)
         for (child, _), times in alarms.items():
             tenant_id, n = child.split("-")[0], int(child[-3:])
-            # A phone's report and what it heard are two items. While writes fail for longer than alarm_s in
-            # between, the report alone reads as silence: that errs towards the alarm, and is no fault here.
-            if (tenant_id, n) not in self.script.departs and not self.faults.writes_fail:
+            if (tenant_id, n) not in self.script.departs:
                 self._wrong("an alarm sounds for a child that never left")
             times.sort()
             if any(b - a < 5_000 for a, b in pairwise(times)):
@@ -462,6 +463,16 @@ class _Exam:
             self._wrong("the case's evidence moves backwards in time")
         if not any(m.kind == "operators" for m in self.cloud.sent):
             self._wrong("no operator was told")
+
+
+def _remembered(tracking: Any, kind: str, name: str) -> Mapping[str, Sequence[Sighting]]:
+    """What one track knows, by beacon."""
+    if kind == "beacon":
+        return {name: tracking.read(beacons=[name]).beacons[name].window.sightings}
+    known = tracking.read(phones=[name]) if kind == "phone" else tracking.read(scanners=[name])
+    source = known.phones.get(name) or known.scanners[name]
+    heard: Mapping[str, Sequence[Sighting]] = source.heard
+    return heard
 
 
 def _received_ms(body: str) -> int:

@@ -25,7 +25,6 @@ class Faults:
         self.calm = False
         self.pushes_fail = busy + crash + lost_reply > 0
         """A process that dies between marking an alarm as told and telling it loses that one repetition."""
-        self.writes_fail = crash + throttle + lost_reply + busy > 0
         self.meanwhile: list[Callable[[], None]] = []
         """Other invocations, each run between two steps of the one at work."""
 
@@ -84,12 +83,12 @@ class FaultyTracking:
 
         return call
 
-    def save(self, tracks: Any, **named: Any) -> list[str]:
+    def save(self, tracks: Any, **named: Any) -> list[Any]:
         self._faults.before()
         busy = [track for track in tracks if self._faults.busy()]
-        lost: list[str] = self._tracking.save([t for t in tracks if t not in busy], **named)
+        lost: list[Any] = self._tracking.save([t for t in tracks if t not in busy], **named)
         self._faults.after()
-        return lost + [getattr(track, "beacon_id", "") or track.phone_id for track in busy]
+        return lost + busy
 
 
 class FaultyChannel:

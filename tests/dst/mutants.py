@@ -24,7 +24,8 @@ from shared.adapters.cases import MemoryCases
 from shared.adapters.tracking import MemoryTracking
 from shared.domain.errors import NotFound
 from shared.domain.places import Phone
-from shared.domain.sighting import Sighting, Window
+from shared.domain.sighting import LATELY_MS
+from shared.ports import PhoneTrack, key_of
 from shared.schema.sightings import read_envelope
 from tests.dst.__main__ import quieten
 from tests.dst.exam import examine
@@ -46,10 +47,9 @@ def _forget_failures(records: Any, on: Any) -> Report:
     return report
 
 
-def _last_writer_wins(self: MemoryTracking, tracks: Sequence[Any], *, now: Any) -> list[str]:
+def _last_writer_wins(self: MemoryTracking, tracks: Sequence[Any], *, now: Any) -> list[Any]:
     for track in tracks:
-        kind, name = ("beacon", track.beacon_id) if hasattr(track, "beacon_id") else ("phone", track.phone_id)
-        stored = self._items.get((f"{self._tenant_id}#{kind}#{name}", "window"))
+        stored = self._items.get(self._key(key_of(track)))
         as_read = replace(track, version=stored["version"] if stored else 0)
         assert not _SAVE(self, [as_read], now=now)
     return []
@@ -58,7 +58,7 @@ def _last_writer_wins(self: MemoryTracking, tracks: Sequence[Any], *, now: Any) 
 _SAVE = MemoryTracking.save
 
 
-def _ignore_lost(self: FaultyTracking, tracks: Any, **named: Any) -> list[str]:
+def _ignore_lost(self: FaultyTracking, tracks: Any, **named: Any) -> list[Any]:
     _FAULTY_SAVE(self, tracks, **named)
     return []
 
@@ -66,21 +66,36 @@ def _ignore_lost(self: FaultyTracking, tracks: Any, **named: Any) -> list[str]:
 _FAULTY_SAVE = FaultyTracking.save
 
 
-def _replace_window(window: Window, arrived: Any) -> Window:
-    """The newest message is the state."""
-    heard = list(arrived)
-    return Window(tuple(sorted(heard))[-64:]) if heard else window
+def _newest_only(heard: Any, arrived: Any, *, newest_ms: int) -> Any:
+    """The newest message is all a source remembers of a beacon."""
+    return {**heard, **{each: tuple(sorted(found)) for each, found in arrived.items()}}
 
 
-def _append_window(window: Window, arrived: Any) -> Window:
+def _keep_doubles(heard: Any, arrived: Any, *, newest_ms: int) -> Any:
     """Duplicates are kept."""
-    every = sorted([*window.sightings, *arrived])
-    return Window(tuple(s for s in every if s.at_ms > every[-1].at_ms - 120_000)[-64:] if every else ())
+    every = {each: sorted([*heard.get(each, ()), *arrived.get(each, ())]) for each in {*heard, *arrived}}
+    return {each: tuple(s for s in found if s.at_ms > newest_ms - LATELY_MS) for each, found in every.items()}
 
 
-def _newest_report_only(track: Any, reported_ms: Any, fixes: Any) -> Any:
-    merged = shared.domain.watching.merge_reports(track, reported_ms, fixes)
+def _newest_report_only(track: Any, reported_ms: Any, fixes: Any, heard: Any) -> Any:
+    merged = shared.domain.watching.merge_reports(track, reported_ms, fixes, heard)
     return replace(merged, reported_ms=merged.reported_ms[-1:])
+
+
+def _report_first(self: FaultyTracking, tracks: Any, **named: Any) -> list[Any]:
+    """A phone's report is stored by itself, and then again with what it heard."""
+    bare = [replace(each, heard={}) if isinstance(each, PhoneTrack) else each for each in tracks]
+    lost = _FAULTY_SAVE(self, bare, **named)
+    full = [
+        replace(each, version=each.version + 1)
+        for each in tracks
+        if isinstance(each, PhoneTrack) and each.heard and key_of(each) not in {key_of(one) for one in lost}
+    ]
+    return [*lost, *(_FAULTY_SAVE(self, full, **named) if full else [])]
+
+
+def _never_noted(*_: Any) -> bool:
+    return True
 
 
 def _believe_client(body: str) -> Any:
@@ -94,12 +109,12 @@ def _all_or_nothing(records: Any, on: Any) -> Report:
     return ingest(records, on)
 
 
-def _to_the_hearer(beacon_id: str, sighting: Sighting, own: Directory, on: Any) -> tuple[str, Sighting]:
-    _, kept = _KEPT(beacon_id, sighting, own, on)
-    return own.tenant_id, kept
+def _to_the_hearer(beacon_id: str, own: Directory, on: Any) -> Any:
+    purpose = _PURPOSE(beacon_id, own, on)
+    return purpose if isinstance(purpose, str) else replace(purpose, owner_id=own.tenant_id)
 
 
-_KEPT = functions.ingest_sightings.ingest._kept
+_PURPOSE = functions.ingest_sightings.ingest._purpose
 
 
 def _any_phone(self: Directory, phone_id: str) -> Phone | None:
@@ -143,13 +158,27 @@ MUTANTS: dict[str, tuple[str, Mutant]] = {
         "a write that lost its condition is taken for done",
         lambda: patch.object(FaultyTracking, "save", _ignore_lost),
     ),
-    "window-replaced": (
-        "the newest message replaces the window",
-        lambda: patch.object(RECORDING, "merge", _replace_window),
+    "memory-replaced": (
+        "the newest message replaces what a source remembers",
+        lambda: _planted(
+            patch.object(RECORDING, "remember", _newest_only),
+            patch.object(shared.domain.watching, "remember", _newest_only),
+        ),
     ),
     "duplicates-kept": (
         "a message that comes twice counts twice",
-        lambda: patch.object(RECORDING, "merge", _append_window),
+        lambda: _planted(
+            patch.object(RECORDING, "remember", _keep_doubles),
+            patch.object(shared.domain.watching, "remember", _keep_doubles),
+        ),
+    ),
+    "report-first": (
+        "a report is stored before what it heard",
+        lambda: patch.object(FaultyTracking, "save", _report_first),
+    ),
+    "sources-not-noted": (
+        "nobody notes which scanners know a beacon",
+        lambda: patch.object(RECORDING, "_note", _never_noted),
     ),
     "reports-replaced": (
         "of a phone's reports only the newest is kept",
@@ -208,7 +237,7 @@ MUTANTS: dict[str, tuple[str, Mutant]] = {
     ),
     "neighbour-keeps": (
         "what a neighbour hears for a case stays with the neighbour",
-        lambda: patch.object(INGEST, "_kept", _to_the_hearer),
+        lambda: patch.object(INGEST, "_purpose", _to_the_hearer),
     ),
 }
 

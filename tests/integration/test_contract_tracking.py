@@ -8,19 +8,14 @@ import pytest
 
 from shared.adapters.watch_list import DynamoWatchList
 from shared.adapters.wiring import Adapters
-from shared.domain.geo import Ellipse, LatLon
-from shared.domain.position import Fix, Shape
+from shared.domain.geo import LatLon
 from shared.domain.proximity import PhoneTrack
 from shared.domain.sighting import Sighting, Window
-from shared.ports import Quarantined, Track, Watched
+from shared.ports import GroupTrack, Quarantined, ScannerTrack, Track, Tracks, Watched
 from tests.integration.conftest import START, MotoCloud, World
 
 NOW_MS = 1_780_000_000_000
 HERE = LatLon(37.478123, 126.951456)
-ELLIPSE = Ellipse(HERE, 31.5, 12.0, 88.5, 0.95)
-FIX = Fix(
-    NOW_MS, HERE, replace(ELLIPSE, confidence=0.5), ELLIPSE, Shape.RING, "radio", ("s-1",), ("s-2",), "r"
-)
 HEARD = (
     Sighting(NOW_MS - 119_999, "s-1", -127, 1),
     Sighting(NOW_MS, "p-1", -60, 255, HERE, 12),
@@ -41,84 +36,91 @@ def here(cloud: World) -> Adapters:
     return cloud.adapters_for(cloud.tenant())
 
 
-def test_a_beacon_never_stored_is_empty_with_version_0(anywhere: Adapters) -> None:
-    assert anywhere.tracking.tracks(["b-1"]) == {"b-1": Track("b-1", Window())}
+def one(on: Adapters, beacon_id: str = "b-1") -> Track:
+    return on.tracking.read(beacons=[beacon_id]).beacons[beacon_id]
 
 
-def test_a_track_comes_back_as_it_was_stored(here: Adapters) -> None:
-    track = Track(
-        "b-1", Window(HEARD), FIX, 0.75, {"level": "warned", "since_ms": NOW_MS, "reason": "unheard"}
+def test_what_was_never_stored_is_empty_with_version_0(anywhere: Adapters) -> None:
+    asked = anywhere.tracking.read(beacons=["b"], phones=["p"], scanners=["s"], groups=["o"])
+
+    assert asked == Tracks(
+        {"b": Track("b")}, {"p": PhoneTrack("p")}, {"s": ScannerTrack("s")}, {"o": GroupTrack("o")}
     )
-    here.tracking.save([track], now=START)
-
-    assert here.tracking.tracks(["b-1"])["b-1"] == replace(track, version=1)
 
 
-def test_a_quiet_track_without_a_fix_comes_back(here: Adapters) -> None:
-    here.tracking.save([Track("b-1", Window())], now=START)
+def test_whatever_is_stored_together_comes_back_together(here: Adapters) -> None:
+    by_phone = {"b-1": (Sighting(NOW_MS, "p-1", -60, 255, HERE, 12),)}
+    by_scanner = {"b-1": (Sighting(NOW_MS, "s-1", -60, 7),), "b-2": (Sighting(NOW_MS + 1, "s-1", -90, 1),)}
+    beacon = Track("b-1", Window(HEARD), frozenset({"phone#p-9", "scanner#s-1"}))
+    phone = PhoneTrack("p-1", (NOW_MS, NOW_MS + 2000), ((NOW_MS, HERE, 12),), 0, NOW_MS, by_phone)
+    scanner = ScannerTrack("s-1", by_scanner)
+    group = GroupTrack("o-1", {"b-1": {"level": "warned", "since_ms": NOW_MS}}, frozenset({"scanner#s-1"}))
+    here.tracking.save([beacon, phone, scanner, group], now=START)
 
-    assert here.tracking.tracks(["b-1"])["b-1"] == Track("b-1", Window(), version=1)
+    asked = here.tracking.read(beacons=["b-1"], phones=["p-1"], scanners=["s-1"], groups=["o-1"])
+    assert asked == Tracks(
+        {"b-1": replace(beacon, version=1)},
+        {"p-1": replace(phone, version=1)},
+        {"s-1": replace(scanner, version=1)},
+        {"o-1": replace(group, version=1)},
+    )
 
 
 def test_a_track_is_replaced_by_whoever_read_it_last(here: Adapters) -> None:
-    here.tracking.save([Track("b-1", Window(HEARD), FIX, 0.75, {"level": "warned"})], now=START)
+    here.tracking.save([Track("b-1", Window(HEARD))], now=START)
     here.tracking.save([Track("b-1", Window(HEARD[1:]), version=1)], now=START)
 
-    assert here.tracking.tracks(["b-1"])["b-1"] == Track("b-1", Window(HEARD[1:]), version=2)
+    assert one(here) == Track("b-1", Window(HEARD[1:]), version=2)
 
 
 @pytest.mark.parametrize("version", [0, 1, 3])
 def test_a_writer_that_read_another_version_loses(here: Adapters, version: int) -> None:
-    here.tracking.save([Track("b-1", Window())], now=START)
-    here.tracking.save([Track("b-1", Window(), version=1)], now=START)
+    here.tracking.save([Track("b-1")], now=START)
+    here.tracking.save([Track("b-1", version=1)], now=START)
+    late = Track("b-1", Window(HEARD), version=version)
 
-    assert here.tracking.save([Track("b-1", Window(HEARD), version=version)], now=START) == ["b-1"]
+    assert here.tracking.save([late], now=START) == [late]
 
 
 def test_a_writer_of_a_track_that_was_forgotten_loses(here: Adapters) -> None:
-    here.tracking.save([Track("b-1", Window())], now=START)
+    here.tracking.save([Track("b-1")], now=START)
     here.tracking.forget(["b-1"])
+    late = Track("b-1", Window(HEARD), version=1)
 
-    assert here.tracking.save([Track("b-1", Window(HEARD), version=1)], now=START) == ["b-1"]
+    assert here.tracking.save([late], now=START) == [late]
 
 
 def test_only_the_losers_of_a_large_save_are_named_and_nothing_of_theirs_is_stored(
     here: Adapters,
 ) -> None:
-    here.tracking.save([Track("b-007", Window()), Track("b-033", Window())], now=START)
+    here.tracking.save([Track("b-007"), Track("b-033")], now=START)
     everybody = [Track(f"b-{n:03d}", Window(HEARD)) for n in range(60)]
 
     lost = here.tracking.save(everybody, now=START)
 
-    stored = here.tracking.tracks([t.beacon_id for t in everybody]).values()
-    assert (lost, {t.beacon_id for t in stored if not t.window.sightings}) == (["b-007", "b-033"], set(lost))
+    stored = here.tracking.read(beacons=[t.beacon_id for t in everybody]).beacons.values()
+    assert lost == [everybody[7], everybody[33]]
+    assert [t.beacon_id for t in stored if not t.window.sightings] == ["b-007", "b-033"]
 
 
 def test_more_tracks_than_one_read_holds_come_back(here: Adapters) -> None:
     ids = [f"b-{n:03d}" for n in range(120)]
     here.tracking.save([Track(each, Window(HEARD)) for each in ids], now=START)
 
-    assert {each.version for each in here.tracking.tracks(ids).values()} == {1}
+    assert {each.version for each in here.tracking.read(beacons=ids).beacons.values()} == {1}
 
 
-def test_a_phone_comes_back_as_it_was_stored(here: Adapters) -> None:
-    phone = PhoneTrack("p-1", (NOW_MS, NOW_MS + 2000), ((NOW_MS, HERE, 12),), told_ms=NOW_MS)
-    here.tracking.save([phone, Track("p-1", Window())], now=START)
+def test_kinds_with_the_same_id_are_different_tracks(here: Adapters) -> None:
+    here.tracking.save([Track("x"), PhoneTrack("x", (NOW_MS,))], now=START)
 
-    assert here.tracking.phone_tracks(["p-1", "p-2"]) == {
-        "p-1": replace(phone, version=1),
-        "p-2": PhoneTrack("p-2"),
-    }
+    assert here.tracking.save([Track("x"), PhoneTrack("x", version=1)], now=START) == [Track("x")]
 
 
 def test_a_forgotten_track_is_gone(here: Adapters) -> None:
     here.tracking.save([Track("b-1", Window(HEARD)), Track("b-2", Window(HEARD))], now=START)
     here.tracking.forget(["b-1", "b-3"])
 
-    assert {each: t.version for each, t in here.tracking.tracks(["b-1", "b-2"]).items()} == {
-        "b-1": 0,
-        "b-2": 1,
-    }
+    assert (one(here, "b-1").version, one(here, "b-2").version) == (0, 1)
 
 
 def test_a_heartbeat_never_moves_backwards(here: Adapters) -> None:
@@ -151,8 +153,8 @@ def test_a_tenant_sees_its_own(cloud: World, here: Adapters) -> None:
     other = cloud.adapters_for(cloud.tenant())
 
     seen = (
-        other.tracking.tracks(["b-1"])["b-1"].version,
-        other.tracking.phone_tracks(["p-1"])["p-1"].version,
+        one(other).version,
+        other.tracking.read(phones=["p-1"]).phones["p-1"].version,
         other.tracking.heartbeats(),
         list(other.tracking.quarantined()),
         list(other.watch_list.entries()),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.ingest_sightings.handler import lambda_handler
-from shared.ports import PhoneTrack, Track
+from shared.adapters.hearing import hearings
 from tests.district import CHILDREN, START, District, district, near
 
 MOMENTS_S = (0, 2, 4, 6, 60, 62, 118, 120, 122, 124, 126)
@@ -73,7 +73,7 @@ class Interrupted:
         self.pending: list[tuple[int, Any]] = []
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("tracks", "phone_tracks", "save") and self.pending:
+        if name in ("read", "save") and self.pending:
             steps, run = self.pending.pop()
             if steps:
                 self.pending.append((steps - 1, run))
@@ -115,17 +115,17 @@ def opened() -> District:
 
 def state(d: District) -> dict[str, Any]:
     """Everything stored that follows from what was heard; not what was said to people meanwhile."""
-    tracks: dict[str, Track] = d.adapters.tracking.tracks(
-        [d.beacon(n) for n in range(CHILDREN)] + ["stranger"]
-    )
-    phones: dict[str, PhoneTrack] = d.adapters.tracking.phone_tracks(d.phones)
+    known = hearings(d.adapters, [d.beacon(n) for n in range(CHILDREN)] + ["stranger"])
+    stored = d.adapters.tracking.read(phones=d.phones, scanners=[d.scanner(n) for n in range(2)])
     judged = ("level", "reason", "heard_by", "heard_ms")
+    scanners = d.adapters.registry.scanners()
     return {
         **{
-            each: (t.window, t.fix, t.proximity, {k: t.alarm[k] for k in judged if k in t.alarm})
-            for each, t in tracks.items()
+            each: (h.window, h.fix(scanners), {k: h.alarm[k] for k in judged if k in h.alarm})
+            for each, h in known.items()
         },
-        **{each: (p.reported_ms, p.fixes) for each, p in phones.items()},
+        **{each: (p.reported_ms, p.fixes, p.heard) for each, p in stored.phones.items()},
+        **{each: s.heard for each, s in stored.scanners.items()},
     }
 
 

@@ -200,7 +200,10 @@ def test_the_state_machine_reaches_cases_only():
 
 
 class Written:
-    """DynamoDB that takes every statement."""
+    """DynamoDB that holds nothing and takes every statement."""
+
+    def batch_get_item(self, **_: Any) -> Any:
+        return {"Responses": {}}
 
     def batch_execute_statement(self, **params: Any) -> Any:
         return {"Responses": [{} for _ in params["Statements"]]}

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.adapters.hearing import fix_of, hearing
 from shared.domain.places import Child, Phone, Tenant
 from tests.unit.functions.api.town import GATE, MOON_TEACHER, OPERATOR, START, TEACHER, WALL, Town
 
@@ -172,8 +173,8 @@ def test_an_outing_ends_with_a_word_on_each_child_and_forgets_clothes_and_tracks
 
     told = town.ask(TEACHER, f"POST /v1/outings/{outing_id}/end", body).body["outing"]
 
-    track = town.on("garam").tracking.tracks(["b-1"])["b-1"]
-    assert (told["state"], told["members"][0]["outfit"], track.version) == ("ended", {}, 0)
+    known = hearing(town.on("garam"), "b-1", outing_id)
+    assert (told["state"], told["members"][0]["outfit"], known.window.sightings) == ("ended", {}, ())
 
 
 def test_the_track_of_a_missing_child_outlives_the_outing(town: Town):
@@ -183,7 +184,7 @@ def test_the_track_of_a_missing_child_outlives_the_outing(town: Town):
 
     told = town.ask(TEACHER, f"POST /v1/outings/{outing_id}/end", {})
 
-    assert (told.status, town.on("garam").tracking.tracks(["b-1"])["b-1"].fix is None) == (200, False)
+    assert (told.status, fix_of(town.on("garam"), "b-1", outing_id) is None) == (200, False)
 
 
 def test_ending_twice_is_ending_once(town: Town):

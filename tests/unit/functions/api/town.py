@@ -14,7 +14,7 @@ from shared.adapters.identity import MemoryIdentity
 from shared.adapters.memory import MemoryCloud
 from shared.adapters.wiring import Adapters, memory_adapters
 from shared.domain.channels import Alert, Attempt, alert_id
-from shared.domain.geo import Area, Ellipse, LatLon
+from shared.domain.geo import Area, LatLon
 from shared.domain.places import (
     Camera,
     Child,
@@ -26,10 +26,8 @@ from shared.domain.places import (
     SubjectClass,
     Tenant,
 )
-from shared.domain.position import Fix, Shape
-from shared.domain.proximity import PhoneTrack
-from shared.domain.sighting import Sighting, Window
-from shared.ports import Track
+from shared.domain.sighting import Sighting, merge
+from shared.domain.watching import merge_reports
 from tests.casework import agreed
 
 START = datetime(2026, 5, 5, 1, 0, tzinfo=UTC)
@@ -218,28 +216,41 @@ class Town:
     ) -> None:
         """The beacon was heard just now, and located."""
         tracking = self.on(tenant).tracking
-        before = tracking.tracks([beacon])[beacon]
         now_ms = epoch_ms(self.clock.at)
-        sightings = (*before.window.sightings, Sighting(now_ms, by, rssi, 3))
-        fix = fix_at(at, now_ms, (by,))
-        after = Track(beacon, Window(sightings), fix, 0.9, alarm or {}, before.version)
-        assert tracking.save([after], now=self.clock.at) == []
+        if by in self.phones(tenant):
+            phone = tracking.read(phones=[by]).phones[by]
+            heard = merge_reports(phone, [now_ms], [], {beacon: [Sighting(now_ms, by, rssi, 3)]})
+            assert tracking.save([heard], now=self.clock.at) == []
+        else:
+            track = tracking.read(beacons=[beacon]).beacons[beacon]
+            window = merge(track.window, [Sighting(now_ms, by, rssi, 3, at)])
+            assert tracking.save([replace(track, window=window)], now=self.clock.at) == []
+        if alarm:
+            self.alarmed(beacon, alarm, tenant=tenant)
+
+    def phones(self, tenant: str = "garam") -> set[str]:
+        return {phone.phone_id for phone in self.on(tenant).registry.phones("sun")}
 
     def judged(self, beacon: str, level: str) -> None:
         """Ingest stored what it makes of a silent child."""
-        tracking = self.on("garam").tracking
-        track = tracking.tracks([beacon])[beacon]
-        assert tracking.save([replace(track, alarm={"level": level})], now=self.clock.at) == []
+        self.alarmed(beacon, {"level": level})
+
+    def alarmed(self, beacon: str, alarm: Mapping[str, Any], *, tenant: str = "garam") -> None:
+        """Ingest stored this alarm with the beacon's running outing."""
+        on = self.on(tenant)
+        for outing in on.outings.running():
+            if beacon in {member.beacon_id for member in outing.members}:
+                group = on.tracking.read(groups=[outing.outing_id]).groups[outing.outing_id]
+                after = replace(group, alarms={**group.alarms, beacon: alarm})
+                assert on.tracking.save([after], now=self.clock.at) == []
 
     def watch(self, *phones: str, tenant: str = "garam") -> None:
         """These phones reported just now, at the gate."""
         tracking = self.on(tenant).tracking
         for phone in phones or ("garam-p-1",):
-            before = tracking.phone_tracks([phone])[phone]
+            before = tracking.read(phones=[phone]).phones[phone]
             now_ms = epoch_ms(self.clock.at)
-            after = PhoneTrack(
-                phone, (*before.reported_ms, now_ms), (*before.fixes, (now_ms, GATE, 5)), before.version
-            )
+            after = merge_reports(before, [now_ms], [(now_ms, GATE, 5)])
             assert tracking.save([after], now=self.clock.at) == []
 
 
@@ -284,20 +295,6 @@ def plant(on: Adapters, tenant: str, boundary: Area) -> None:
             Camera(f"cam-{n}", f"카메라 {n}", LatLon(37.480 + n / 5000, 126.950), 180.0, 90.0, 60.0)
             for n in range(1, 10)
         ),
-    )
-
-
-def fix_at(at: LatLon, at_ms: int, heard: tuple[str, ...]) -> Fix:
-    return Fix(
-        at_ms=at_ms,
-        center=at,
-        ellipse50=Ellipse(at, 10.0, 8.0, 30.0, 0.5),
-        ellipse95=Ellipse(at, 35.0, 25.0, 30.0, 0.95),
-        shape=Shape.ELLIPSE,
-        method="radio",
-        heard=heard,
-        silent=("garam-s-2",),
-        reason="heard-by-one",
     )
 
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from functions.ingest_sightings.ingest import ingest
+from shared.adapters.hearing import fix_of, hearing
 from shared.domain.places import Status
-from shared.ports import Track, Watched
+from shared.ports import Watched
 from tests.district import District, district
 
 
@@ -24,12 +25,8 @@ def out(d: District, status: Status) -> None:
     d.adapters.outings.save(replace(d.outing(), status=status))
 
 
-def heard(d: District, n: int) -> Track:
-    return d.adapters.tracking.tracks([d.beacon(n)])[d.beacon(n)]
-
-
 def sources(d: District, n: int) -> set[str]:
-    return {sighting.source_id for sighting in heard(d, n).window.sightings}
+    return {sighting.source_id for sighting in hearing(d.adapters, d.beacon(n)).window.sightings}
 
 
 def test_at_10_4_a_silenced_scanner_is_not_heard_for_the_drills_beacon_and_is_for_every_other(
@@ -51,7 +48,7 @@ def test_at_10_4_the_silence_of_a_silenced_scanner_is_no_evidence(here: District
 
     ingest([here.message(here.scanner(1), [(here.beacon(0), 100, -70, 4)], at_s=1)], here.on)
 
-    fix = heard(here, 0).fix
+    fix = fix_of(here.adapters, here.beacon(0))
     assert fix is not None
     assert here.scanner(0) not in fix.silent
     assert set(fix.silent) != set()
@@ -63,7 +60,7 @@ def test_at_10_4_a_dead_phone_watches_over_nobody_in_an_exercise(here: District)
 
     ingest([here.message(p, [(here.beacon(1), 100, -60, 4)], at_s=1) for p in here.phones], here.on)
 
-    reported = here.adapters.tracking.phone_tracks(here.phones)
+    reported = here.adapters.tracking.read(phones=here.phones).phones
     assert [bool(reported[phone].reported_ms) for phone in here.phones] == [False, True]
     assert sources(here, 1) == {here.phones[1]}
 

@@ -8,6 +8,7 @@ import pytest
 
 from functions.ingest_sightings.handler import lambda_handler
 from shared.adapters.clock import epoch_ms
+from shared.adapters.hearing import hearing, hearings
 from tests.district import START, District, district
 
 SENT = epoch_ms(START)
@@ -139,14 +140,17 @@ def test_its_batch_mates_are_stored_and_nothing_is_delivered_again(here: Distric
 
     answer = lambda_handler({"Records": [mates[0], record(here), mates[1]]}, None, here.on)
 
-    tracks = here.adapters.tracking.tracks([here.beacon(0), here.beacon(1)])
-    assert ([len(t.window.sightings) for t in tracks.values()], answer) == ([1, 1], {"batchItemFailures": []})
+    known = hearings(here.adapters, [here.beacon(0), here.beacon(1)])
+    assert ([len(each.window.sightings) for each in known.values()], answer) == (
+        [1, 1],
+        {"batchItemFailures": []},
+    )
 
 
 def test_a_rejected_message_stores_none_of_its_sightings(here: District) -> None:
     lambda_handler({"Records": [here.record(SCANNER, sighting("b", 0, -300, 3))]}, None, here.on)
 
-    assert here.adapters.tracking.tracks([here.beacon(0)])[here.beacon(0)].version == 0
+    assert hearing(here.adapters, here.beacon(0)).window.sightings == ()
 
 
 def test_what_arrived_can_be_read_back_cut_to_4_kb(here: District) -> None:
@@ -166,5 +170,5 @@ def test_a_record_the_rule_did_not_write_goes_to_the_dead_letter_queue_alone(
 
     answer = lambda_handler({"Records": [{"messageId": "odd", "body": body}, mate]}, None, here.on)
 
-    stored = here.adapters.tracking.tracks([here.beacon(0)])[here.beacon(0)].version
+    stored = len(hearing(here.adapters, here.beacon(0)).window.sightings)
     assert (answer["batchItemFailures"], stored) == ([{"itemIdentifier": "odd"}], 1)

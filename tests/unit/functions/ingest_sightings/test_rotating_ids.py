@@ -8,6 +8,7 @@ import pytest
 from events.simulator.tags import RotatingTag, tag_of
 from functions.ingest_sightings.handler import lambda_handler
 from functions.watch_silence.sweep import sweep
+from shared.adapters.hearing import hearing
 from shared.domain.places import Policy
 from shared.ports import Watched
 from tests.district import CHILDREN, START, District, district
@@ -39,7 +40,7 @@ def hear(d: District, heard: list[str], *, at_s: float = 1.0) -> dict[str, int]:
 
 
 def heard_of(d: District, n: int) -> int:
-    return len(d.adapters.tracking.tracks([d.beacon(n)])[d.beacon(n)].window.sightings)
+    return len(hearing(d.adapters, d.beacon(n)).window.sightings)
 
 
 def test_an_id_on_the_air_is_stored_under_the_beacon_it_belongs_to(here: District):

@@ -29,7 +29,7 @@ def sweep(d: District, after_s: float) -> dict[str, int]:
 
 
 def report(d: District, phone: int, at_s: float) -> None:
-    stored = d.adapters.tracking.phone_tracks([d.phones[phone]])[d.phones[phone]]
+    stored = d.adapters.tracking.read(phones=[d.phones[phone]]).phones[d.phones[phone]]
     at_ms = epoch_ms(START) + round(at_s * 1000)
     d.adapters.tracking.save([PhoneTrack(stored.phone_id, (at_ms,), version=stored.version)], now=START)
 

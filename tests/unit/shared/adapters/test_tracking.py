@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from shared.adapters.clock import ManualClock
 from shared.adapters.memory import MemoryCloud
+from shared.adapters.packing import micro, pack_window, unpack_window
 from shared.adapters.tables import write_units
-from shared.adapters.tracking import MemoryTracking, micro, pack_window, unpack_window
-from shared.domain.geo import Ellipse, LatLon
-from shared.domain.position import Fix, Shape
+from shared.adapters.tracking import MemoryTracking
+from shared.domain.geo import LatLon
 from shared.domain.sighting import WINDOW_MAX, WINDOW_MS, Sighting, Window, merge
-from shared.ports import Track
+from shared.ports import AnyTrack, PhoneTrack, ScannerTrack, Track
 from tests.district import START
 
 NOW_MS = 1_780_000_000_000
@@ -56,24 +56,30 @@ def test_a_full_window_fits_a_kilobyte() -> None:
     assert len(pack_window(busiest())) <= 1024
 
 
-def test_a_window_heard_by_scanners_is_written_for_one_unit() -> None:
-    scanners = [Sighting(NOW_MS + n * 1500, f"garam-s-{n % 3:03d}", -70, 5) for n in range(WINDOW_MAX)]
-    at = LatLon(37.478123, 126.951456)
-    fix = Fix(
-        NOW_MS,
-        at,
-        Ellipse(at, 20.1, 10.1, 45.5, 0.5),
-        Ellipse(at, 40.1, 20.1, 45.5, 0.95),
-        Shape.ELLIPSE,
-        "radio",
-        ("garam-s-000", "garam-s-001", "garam-s-002"),
-        (),
-        "heard-by-many",
-    )
+def test_fifteen_children_heard_by_a_phone_for_a_minute_are_written_for_one_unit() -> None:
+    children = [f"{n * 0x1234567890ABCDE % 2**64:016x}" for n in range(1, 16)]
+    reports = [NOW_MS + n * 4000 for n in range(16)]
+    walks = [micro(LatLon(37.4 + n / 20_000, 126.9)) for n in range(16)]
+    heard = {
+        child: tuple(
+            Sighting(t - 2000, "garam-p-001", -60 - n, 20, walks[n], 7) for n, t in enumerate(reports)
+        )
+        for child in children
+    }
+    fixes = tuple((t, walks[n], 7) for n, t in enumerate(reports[-3:]))
     tracking = MemoryTracking("garam", MemoryCloud(ManualClock(START)))
-    tracking.save([Track("garam-b-000", Window(tuple(scanners)), fix, 0.9)], now=START)
+    tracking.save([PhoneTrack("garam-p-001", tuple(reports), fixes, heard=heard)], now=START)
 
     assert tracking.write_units == 1
+
+
+def test_a_hundred_children_heard_by_a_scanner_are_written_for_two_units() -> None:
+    children = [f"{n * 0x1234567890ABCDE % 2**64:016x}" for n in range(1, 101)]
+    heard = {child: (Sighting(NOW_MS + n, "garam-s-001", -60, 7),) for n, child in enumerate(children)}
+    tracking = MemoryTracking("garam", MemoryCloud(ManualClock(START)))
+    tracking.save([ScannerTrack("garam-s-001", heard)], now=START)
+
+    assert tracking.write_units <= 3
 
 
 def test_more_than_a_full_window_is_refused() -> None:
@@ -88,12 +94,15 @@ def test_a_format_of_another_age_is_refused() -> None:
         unpack_window(bytes([9]) + pack_window(Window())[1:])
 
 
-def test_an_expired_track_is_one_nobody_wrote_for_six_hours() -> None:
+@pytest.mark.parametrize(("track", "hours"), [(ScannerTrack("s"), 6), (PhoneTrack("p"), 6), (Track("b"), 12)])
+def test_what_was_heard_expires_after_six_hours_and_what_was_noted_after_twelve(
+    track: AnyTrack, hours: int
+) -> None:
     world = MemoryCloud(ManualClock(START))
-    MemoryTracking("garam", world).save([Track("b", Window())], now=START)
+    MemoryTracking("garam", world).save([track], now=START)
 
     (item,) = world.table("tracking").values()
-    assert item["ttl"] - START.timestamp() == 6 * 3600
+    assert item["ttl"] - START.timestamp() == hours * 3600
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,259 @@
+"""What was heard, in few bytes: a write unit is 1 KB, and an item is rewritten every few seconds.
+
+Positions are kept to the millionth of a degree (see `micro`), times to the millisecond.
+"""
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache, partial
+
+from shared.domain.geo import LatLon
+from shared.domain.sighting import WINDOW_MAX, Heard, Sighting, Window
+from shared.domain.watching import Fix
+
+_FORMAT = 1
+_FORMAT_NEAR = 2  # the same, with places told from the first one: a phone does not walk far in two minutes
+_PLACE = struct.Struct("<iiH")  # micro-degrees, accuracy m
+_PLACE_NEAR = struct.Struct("<hhB")  # micro-degrees from the first, accuracy m
+_MICRO = 1_000_000
+_Place = tuple[int, int, int]
+
+
+def micro(at: LatLon) -> LatLon:
+    """The position on the grid that is stored: a millionth of a degree, 0.11 m."""
+    return LatLon(round(at.lat_deg, 6), round(at.lon_deg, 6))
+
+
+# --- a beacon's window: many sources, one beacon -------------------------------------------------
+
+_HEAD = struct.Struct("<BQBBB")  # format, newest ms, number of sources, of places, of sightings
+_SIGHTING = struct.Struct("<IbB")  # age ms (17 bits) | source (7 bits) | place (8 bits); rssi; packets
+_NO_PLACE = 255
+
+
+def pack_window(window: Window) -> bytes:
+    """The window in bytes: 6 a sighting, 5 a place (10 if they lie far apart), the source ids once each.
+
+    ValueError beyond WINDOW_MAX sightings.
+    """
+    sightings = window.sightings
+    if len(sightings) > WINDOW_MAX:
+        raise ValueError(f"a window holds at most {WINDOW_MAX} sightings")
+    sources = {source: n for n, source in enumerate(sorted({s.source_id for s in sightings}))}
+    where = [_place(s.where, s.accuracy_m) if s.where else None for s in sightings]
+    places = {place: n for n, place in enumerate(sorted({place for place in where if place}))}
+    form, packed_places = _pack_places(list(places))
+    parts = [_HEAD.pack(form, window.newest_ms, len(sources), len(places), len(sightings))]
+    parts += [_pack_text(source) for source in sources]
+    parts.append(packed_places)
+    newest_ms = window.newest_ms
+    for s, place in zip(sightings, where, strict=True):
+        place_no = places[place] if place else _NO_PLACE
+        bits = (newest_ms - s.at_ms) | sources[s.source_id] << 17 | place_no << 24
+        parts.append(_SIGHTING.pack(bits, s.rssi_dbm, s.packets))
+    return b"".join(parts)
+
+
+def unpack_window(packed: bytes) -> Window:
+    """The window again. ValueError for a format this code does not know."""
+    form, newest_ms, source_count, place_count, sighting_count = _HEAD.unpack_from(packed)
+    sources, at = _unpack_texts(packed, _HEAD.size, source_count)
+    places, end = _unpack_places(form, packed, at, place_count)
+    sightings: list[Sighting] = []
+    for bits, rssi_dbm, packets in _SIGHTING.iter_unpack(packed[end : end + sighting_count * _SIGHTING.size]):
+        place_no = bits >> 24
+        where, accuracy_m = (None, 0) if place_no == _NO_PLACE else places[place_no]
+        source = sources[bits >> 17 & 0x7F]
+        sightings.append(Sighting(newest_ms - (bits & 0x1FFFF), source, rssi_dbm, packets, where, accuracy_m))
+    return Window(tuple(sightings))
+
+
+# --- what one source said: one source, many beacons ----------------------------------------------
+
+_SAID = struct.Struct("<BQHBHHH")  # format, newest ms, number of reports, fixes, beacons, moments, places
+_AGE = 3  # bytes of an age: milliseconds before the newest, up to 4.6 h (LAST_MS is less)
+_FEW = 255  # places up to which a byte tells which; two bytes beyond. All ones: nowhere
+
+
+def pack_said(reported_ms: Sequence[int], fixes: Sequence[Fix], heard: Heard) -> bytes:
+    """A source's reports, fixes and sightings in bytes.
+
+    Sightings of one instant share its time and place, and take 2 bytes each and a bit for every beacon;
+    15 children heard for a minute by a phone that reports every 4 s make about 900 bytes. A moment is its
+    age, its place, and either a 0 and a bit for each beacon or, if few were heard, how many and which.
+    """
+    beacons = sorted(heard)
+    moments: dict[tuple[int, LatLon | None, int], list[tuple[int, Sighting]]] = {}
+    for n, beacon_id in enumerate(beacons):
+        for s in heard[beacon_id]:
+            moments.setdefault((s.at_ms, s.where, s.accuracy_m), []).append((n, s))
+    told = {key: _place(key[1], key[2]) for key in moments if key[1]}
+    fixed = [_place(at, accuracy_m) for _, at, accuracy_m in fixes]
+    places = {place: n for n, place in enumerate(sorted({*told.values(), *fixed}))}
+    form, packed_places = _pack_places(list(places))
+    newest_ms = max([*reported_ms[-1:], *(fix[0] for fix in fixes), *(key[0] for key in moments)], default=0)
+    head = form, newest_ms, len(reported_ms), len(fixes), len(beacons), len(moments), len(places)
+    parts = [_SAID.pack(*head), packed_places]
+    width = 1 if len(places) < _FEW else 2
+    nowhere = 256**width - 1
+    parts += [(newest_ms - at_ms).to_bytes(_AGE, "little") for at_ms in reported_ms]
+    for fix, where in zip(fixes, fixed, strict=True):
+        parts += [(newest_ms - fix[0]).to_bytes(_AGE, "little"), places[where].to_bytes(width, "little")]
+    parts += [_pack_text(beacon_id) for beacon_id in beacons]
+    rssi, packets = bytearray(), bytearray()
+    bits_size = (len(beacons) + 7) // 8
+    for key in sorted(moments, key=_by_time):
+        members = moments[key]
+        place = places[told[key]] if key[1] else nowhere
+        parts += [(newest_ms - key[0]).to_bytes(_AGE, "little"), place.to_bytes(width, "little")]
+        if 2 * len(members) < bits_size and len(members) < 256:
+            parts += [bytes([len(members)]), *(n.to_bytes(2, "little") for n, _ in members)]
+        else:
+            bits = 0
+            for n, _ in members:
+                bits |= 1 << n
+            parts += [b"\0", bits.to_bytes(bits_size, "little")]
+        rssi += bytes([s.rssi_dbm & 0xFF for _, s in members])
+        packets += bytes([s.packets for _, s in members])
+    return b"".join([*parts, rssi, packets])
+
+
+@lru_cache(maxsize=512)
+def unpack_said(packed: bytes, source_id: str) -> tuple[tuple[int, ...], tuple[Fix, ...], Heard]:
+    """(reported_ms, fixes, heard) again. ValueError for a format this code does not know.
+
+    Remembered: an item is often read again as it was. Nobody changes what comes back.
+    """
+    form, newest_ms, report_count, fix_count, beacon_count, moment_count, place_count = _SAID.unpack_from(
+        packed
+    )
+    places, at = _unpack_places(form, packed, _SAID.size, place_count)
+    width = 1 if place_count < _FEW else 2
+    nowhere = 256**width - 1
+    number = partial(int.from_bytes, byteorder="little")
+    end = at + report_count * _AGE
+    reported_ms = tuple([newest_ms - number(packed[n : n + _AGE]) for n in range(at, end, _AGE)])
+    at = end
+    fixes = []
+    for _ in range(fix_count):
+        middle, end = at + _AGE, at + _AGE + width
+        fixes.append((newest_ms - number(packed[at:middle]), *places[number(packed[middle:end])]))
+        at = end
+    beacons, at = _unpack_texts(packed, at, beacon_count)
+    moments = []
+    bits_size = (beacon_count + 7) // 8
+    for _ in range(moment_count):
+        middle, end = at + _AGE, at + _AGE + width
+        age, place, count = number(packed[at:middle]), number(packed[middle:end]), packed[end]
+        at = end + 1
+        size = 2 * count if count else bits_size
+        numbers = packed[at : at + size]
+        at += size
+        members = struct.unpack(f"<{count}H", numbers) if count else _ones(numbers)
+        where, accuracy_m = (None, 0) if place == nowhere else places[place]
+        moments.append((newest_ms - age, where, accuracy_m, members))
+    total = sum([len(members) for *_, members in moments])
+    rssi = memoryview(packed)[at : at + total].cast("b")
+    packets = packed[at + total : at + 2 * total]
+    heard: list[list[Sighting]] = [[] for _ in beacons]
+    k = 0
+    for at_ms, where, accuracy_m, members in moments:
+        for n in members:
+            heard[n].append(Sighting(at_ms, source_id, rssi[k], packets[k], where, accuracy_m))
+            k += 1
+    return (
+        reported_ms,
+        tuple(fixes),
+        {beacon: tuple(each) for beacon, each in zip(beacons, heard, strict=True)},
+    )
+
+
+@lru_cache(maxsize=1024)
+def _ones(bits: bytes) -> tuple[int, ...]:
+    """Which bits are set, the lowest first."""
+    number = int.from_bytes(bits, "little")
+    return tuple([n for n in range(number.bit_length()) if number >> n & 1])
+
+
+def _by_time(key: tuple[int, LatLon | None, int]) -> tuple[int, float, float, int]:
+    at_ms, where, accuracy_m = key
+    return at_ms, where.lat_deg if where else 0.0, where.lon_deg if where else 0.0, accuracy_m
+
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
+def pack_seen(seen_ms: Mapping[str, int]) -> bytes:
+    """When each scanner was heard of last."""
+    newest_ms = max(seen_ms.values(), default=0)
+    parts = [newest_ms.to_bytes(8, "little")]
+    for name, at_ms in sorted(seen_ms.items()):
+        parts += [_pack_text(name), min(newest_ms - at_ms, 2**32 - 1).to_bytes(4, "little")]
+    return b"".join(parts)
+
+
+def unpack_seen(packed: bytes) -> dict[str, int]:
+    """`pack_seen` undone; an age beyond 49 days comes back as that."""
+    newest_ms, at, seen_ms = int.from_bytes(packed[:8], "little"), 8, {}
+    while at < len(packed):
+        (name,), at = _unpack_texts(packed, at, 1)
+        seen_ms[name] = newest_ms - int.from_bytes(packed[at : at + 4], "little")
+        at += 4
+    return seen_ms
+
+
+def _pack_text(text: str) -> bytes:
+    """Its length and its bytes; half as many, marked, for an even number of hexadecimal digits."""
+    encoded = text.encode()
+    if len(text) % 2 == 0 and not text.strip("0123456789abcdef"):
+        encoded = bytes.fromhex(text)
+        return bytes([len(encoded) | _HEX]) + encoded
+    if len(encoded) >= _HEX:
+        raise ValueError(f"an id of {len(encoded)} bytes")
+    return bytes([len(encoded)]) + encoded
+
+
+_HEX = 0x80
+
+
+def _unpack_texts(packed: bytes, at: int, count: int) -> tuple[list[str], int]:
+    """(so many texts, where they end)."""
+    texts = []
+    for _ in range(count):
+        size = packed[at]
+        at += 1
+        end = at + (size & ~_HEX)
+        texts.append(packed[at:end].hex() if size & _HEX else packed[at:end].decode())
+        at = end
+    return texts, at
+
+
+def _pack_places(places: Sequence[_Place]) -> tuple[int, bytes]:
+    """(the format, the places)."""
+    if not places:
+        return _FORMAT_NEAR, b""
+    lat, lon, _ = first = places[0]
+    away = [(a - lat, b - lon, accuracy_m) for a, b, accuracy_m in places]
+    if all(abs(a) < 2**15 and abs(b) < 2**15 and accuracy_m < 2**8 for a, b, accuracy_m in away):
+        return _FORMAT_NEAR, _PLACE.pack(*first) + b"".join([_PLACE_NEAR.pack(*each) for each in away])
+    return _FORMAT, b"".join([_PLACE.pack(*each) for each in places])
+
+
+def _unpack_places(form: int, packed: bytes, at: int, count: int) -> tuple[list[tuple[LatLon, int]], int]:
+    """(the places and their accuracy, where they end)."""
+    if form == _FORMAT:
+        end = at + count * _PLACE.size
+        told: Iterable[_Place] = _PLACE.iter_unpack(packed[at:end])
+    elif form == _FORMAT_NEAR:
+        start = at + _PLACE.size
+        end = start + count * _PLACE_NEAR.size if count else at
+        lat, lon, _ = _PLACE.unpack_from(packed, at) if count else (0, 0, 0)
+        told = ((lat + a, lon + b, acc) for a, b, acc in _PLACE_NEAR.iter_unpack(packed[start:end]))
+    else:
+        raise ValueError(f"unknown window format {form}")
+    return [(LatLon(lat / _MICRO, lon / _MICRO), accuracy_m) for lat, lon, accuracy_m in told], end
+
+
+def _place(at: LatLon | None, accuracy_m: int) -> _Place:
+    at = at or LatLon(0, 0)
+    return round(at.lat_deg * _MICRO), round(at.lon_deg * _MICRO), min(accuracy_m, 65_535)
