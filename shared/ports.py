@@ -6,18 +6,20 @@ An adapter is born for one tenant, so no call can forget it.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+from shared.domain import audit
 from shared.domain.case import Case, Entry
 from shared.domain.channels import Alert
 from shared.domain.drill import Drill
 from shared.domain.ephemeral_id import Issued, Tag
 from shared.domain.geo import Area, LatLon
 from shared.domain.guardian import Guardianship, Link, Owed
-from shared.domain.handover import InformationRequest, PoliceLink
+from shared.domain.handover import InformationRequest, LedgerCheck, PoliceLink
 from shared.domain.outing import Outing
 from shared.domain.places import Agreement, Camera, Child, Contact, Facility, Phone, Scanner, Tenant
 from shared.domain.proximity import PhoneTrack as PhoneTrack  # noqa: PLC0414  part of this vocabulary
+from shared.domain.retention import Destroyed, Hold
 from shared.domain.sharing import Share
 from shared.domain.sighting import Heard, Window
 from shared.domain.streets import Street
@@ -236,6 +238,10 @@ class Cases(Protocol):
         """Open ones, and those opened or closed since."""
         ...
 
+    def listed(self, since: datetime) -> Sequence[str]:
+        """Ids of the same, by the lists that name them: also of a case that is gone and should not be."""
+        ...
+
     def open_case_of(self, subject_id: str) -> Case | None: ...
     def of_subject(self, subject_id: str) -> Sequence[Case]:
         """All cases there were about somebody, oldest first."""
@@ -252,6 +258,10 @@ class Cases(Protocol):
     def timeline(self, case_id: str, after_seq: int = 0) -> Sequence[Entry]: ...
     def forget_places(self, case_id: str) -> int:
         """Destroy the coordinates of a case's lines; their digests stay and the chain holds. How many."""
+        ...
+
+    def forget(self, case: Case) -> int:
+        """Destroy a closed case, its timeline and every pointer to it. Returns how many items."""
         ...
 
     def remember(self, case_id: str, key: str, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -429,7 +439,8 @@ class Access:
     """A person read something about a subject: who, when, from where, whose, what, for which purpose.
 
     actor_tenant_id: the neighbour's, when a share was read. what: the API operation. source: network
-    address. purpose: "case:<id>" or "outing:<id>". access_id: the request that read it.
+    address. purpose: "case:<id>" or "outing:<id>". access_id: the request that read it. basis: the legal
+    ground, a code. reason: in the reader's words, where one is asked for (a download, a broken glass).
     """
 
     access_id: str
@@ -441,10 +452,16 @@ class Access:
     subject_id: str
     what: str
     purpose: str
+    basis: str = ""
+    reason: str = ""
+
+
+AccessBy = Literal["subject", "actor", "purpose"]
+"""What the log is searched by: whose data, who read, for which case or outing."""
 
 
 class AccessLog(Protocol):
-    """Who read what about whom in this tenant's data. Append-only."""
+    """Who read what about whom in this tenant's data. Append-only, each line chained to the one before."""
 
     def record(self, access: Access) -> None:
         """Append; the same reader, subject, purpose and operation within a minute are one line."""
@@ -452,6 +469,37 @@ class AccessLog(Protocol):
 
     def since(self, at: datetime) -> Sequence[Access]:
         """From the minute of `at` on, oldest first."""
+        ...
+
+    def of(self, by: AccessBy, value: str, since: datetime) -> Sequence[Access]:
+        """The lines about one child, by one person or for one purpose, oldest first."""
+        ...
+
+    def lines(self, since: datetime) -> Sequence[audit.Line]:
+        """The chain as it is stored, from the minute of `since` on, for `shared.domain.audit.faults`."""
+        ...
+
+    def end(self) -> audit.Link: ...
+
+
+class Records(Protocol):
+    """Legal holds on cases, and certificates of what was destroyed."""
+
+    def hold(self, hold: Hold) -> None: ...
+    def lift(self, case_id: str) -> None: ...
+    def holds(self) -> Sequence[Hold]: ...
+    def certify(self, destroyed: Destroyed) -> None: ...
+    def certificates(self) -> Sequence[Destroyed]:
+        """Oldest first."""
+        ...
+
+
+class Anchors(Protocol):
+    """The log's end, day by day, where nobody can write twice."""
+
+    def put(self, anchor: audit.Anchor) -> None: ...
+    def all(self) -> Sequence[audit.Anchor]:
+        """Oldest first; of two on one day the first."""
         ...
 
 
@@ -520,6 +568,14 @@ class PoliceDesk(Protocol):
 
     def save_request(self, request: InformationRequest) -> InformationRequest:
         """Store with version + 1. Conflict when overtaken."""
+        ...
+
+    def save_check(self, check: LedgerCheck) -> None:
+        """Keep what a check of the request ledger found."""
+        ...
+
+    def checks(self, year: int) -> Sequence[LedgerCheck]:
+        """The checks of a year's ledger, oldest first."""
         ...
 
 

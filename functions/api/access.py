@@ -21,6 +21,7 @@ class Role(StrEnum):
     OFFICIAL = "official"
     OPERATOR = "operator"
     POLICE = "police"
+    OFFICER = "officer"
     DIRECTOR = "director"
     TEACHER = "teacher"
     ADMIN = "admin"
@@ -54,7 +55,8 @@ _ROOM = frozenset({Role.OPERATOR, Role.OFFICIAL})
 _KEEPERS = frozenset({Role.DIRECTOR, Role.OFFICIAL})
 _SEARCH = _ROOM | {Role.POLICE}
 _DRILLS = frozenset({Role.OFFICIAL, Role.ADMIN})
-_ALL = frozenset(Role)
+_ALL = frozenset(Role) - {Role.OFFICER}  # an officer elsewhere sees what a personal link shows, and no more
+_POLICE = frozenset({Role.POLICE, Role.OFFICER})
 
 ALLOWED: Mapping[str, frozenset[Role]] = {
     "GET /v1/district": _ALL,
@@ -99,6 +101,24 @@ ALLOWED: Mapping[str, frozenset[Role]] = {
     "POST /v1/cases/{case_id}/police": _STAFF | _ROOM,
     "POST /v1/cases/{case_id}/police/acknowledge": frozenset({Role.POLICE}),
     "POST /v1/cases/{case_id}/police/on-scene": frozenset({Role.POLICE}),
+    "GET /v1/cases/{case_id}/hand-over": _SEARCH,
+    "GET /v1/cases/{case_id}/hand-over.html": _SEARCH,
+    "GET /v1/cases/{case_id}/hand-over.cap": _SEARCH,
+    "GET /v1/cases/{case_id}/hand-over.geojson": _SEARCH,
+    "GET /v1/cases/{case_id}/deliveries": _SEARCH | {Role.AUDITOR},
+    "POST /v1/cases/{case_id}/deliveries": _ROOM,
+    "GET /v1/cases/{case_id}/links": _ROOM | {Role.AUDITOR},
+    "POST /v1/cases/{case_id}/links": _ROOM,
+    "POST /v1/cases/{case_id}/links/{link_id}/stop": _ROOM,
+    "GET /v1/links/{link_id}": _POLICE,
+    "GET /v1/links/{link_id}/page": _POLICE,
+    "POST /v1/links/{link_id}/acknowledge": _POLICE,
+    "GET /v1/police/requests": _SEARCH | {Role.AUDITOR},
+    "POST /v1/police/requests": _SEARCH,
+    "GET /v1/police/requests/{request_id}": _SEARCH | {Role.AUDITOR},
+    "POST /v1/police/requests/{request_id}/answer": _ROOM,
+    "GET /v1/police/ledger": frozenset({Role.OFFICIAL, Role.AUDITOR}),
+    "POST /v1/police/ledger/check": frozenset({Role.OFFICIAL, Role.AUDITOR}),
     "POST /v1/cases/{case_id}/secured": _STAFF | _SEARCH,
     "POST /v1/cases/{case_id}/guardian": _STAFF | _SEARCH,
     "POST /v1/cases/{case_id}/guardian/contact": _STAFF | _SEARCH,

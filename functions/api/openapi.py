@@ -48,6 +48,7 @@ _TAGS = (
     ("cases", "Somebody is missing"),
     ("search", "Where the bag is, where it was, and which cameras to open"),
     ("sharing", "What neighbours offer each other, for one case and a time"),
+    ("police", "The hand-over, who got it, and what the police ask for"),
     ("guardians", "Consent, notices, and what a guardian may see and stop"),
     ("calls", "A phone that calls for help"),
     ("drills", "Exercises: planned, disturbed on purpose, stopped and learned from"),

@@ -20,7 +20,7 @@ from shared.adapters.tables import from_item, to_item
 from shared.adapters.wiring import Adapters
 from shared.domain.case import Case
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.handover import KEPT, InformationRequest, PoliceLink, numbered
+from shared.domain.handover import KEPT, InformationRequest, LedgerCheck, PoliceLink, numbered
 from shared.ports import Vault
 from shared.schema.handover import HandOver, hand_over
 
@@ -131,6 +131,15 @@ class DynamoPoliceDesk:
         self._save({**key, "body": _request().dump_json(after).decode()}, request.version)
         return after
 
+    def save_check(self, check: LedgerCheck) -> None:
+        key = {"pk": f"{self._tenant_id}#policecheck#{check.year}", "sk": str(check.checked_at)}
+        item = to_item({**key, "body": _check().dump_json(check).decode()})
+        self._dynamodb.put_item(TableName=self._table, Item=item)
+
+    def checks(self, year: int) -> Sequence[LedgerCheck]:
+        found = self._query("pk = :pk", {":pk": f"{self._tenant_id}#policecheck#{year}"})
+        return [_check().validate_json(item["body"]) for item in found]
+
     def _handover(self, case_id: str, version: int) -> dict[str, Any]:
         return {"pk": f"{self._tenant_id}#handover#{case_id}", "sk": f"{version:06d}"}
 
@@ -179,6 +188,7 @@ class MemoryPoliceDesk:
         self._records: dict[tuple[str, str, int], str] = world.table("handovers")
         self._links: dict[tuple[str, str], PoliceLink] = world.table("handovers.links")
         self._requests: dict[tuple[str, str], InformationRequest] = world.table("handovers.requests")
+        self._checks: dict[tuple[str, int], list[LedgerCheck]] = world.table("handovers.checks")
 
     def keep(self, case_id: str, version: int, record: str, *, until: datetime) -> str:
         return self._records.setdefault((self._tenant_id, case_id, version), record)
@@ -229,6 +239,12 @@ class MemoryPoliceDesk:
         self._requests[key] = replace(request, version=request.version + 1)
         return self._requests[key]
 
+    def save_check(self, check: LedgerCheck) -> None:
+        self._checks.setdefault((self._tenant_id, check.year), []).append(check)
+
+    def checks(self, year: int) -> Sequence[LedgerCheck]:
+        return list(self._checks.get((self._tenant_id, year), ()))
+
 
 def request_key(at: datetime) -> str:
     """What the id of a request received at `at` begins with: ids sort by time."""
@@ -257,3 +273,8 @@ def _link() -> TypeAdapter[PoliceLink]:
 @cache
 def _request() -> TypeAdapter[InformationRequest]:
     return TypeAdapter(InformationRequest)
+
+
+@cache
+def _check() -> TypeAdapter[LedgerCheck]:
+    return TypeAdapter(LedgerCheck)

@@ -124,7 +124,7 @@ class PoliceLink:
         """24 hours after it was made, or 15 minutes after the child was secured or the case closed."""
         over = [case.clock[point] + LINK_GRACE for point in ("T12", "T14") if point in case.clock]
         stopped = [self.stopped_at] if self.stopped_at else []
-        return min(self.made_at + LINK_LIVES, *over, *stopped)
+        return min([self.made_at + LINK_LIVES, *over, *stopped])
 
 
 def opened(link: PoliceLink, case: Case, reader: str, now: datetime) -> PoliceLink:
@@ -264,6 +264,8 @@ class LedgerCheck:
     answered_late: int
     overdue: tuple[str, ...]
     broken: tuple[str, ...]
+    checked_at: datetime | None = None
+    checked_by: str = ""
 
 
 def ledger_check(requests: Sequence[InformationRequest], year: int, now: datetime) -> LedgerCheck:

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 from shared.i18n import sentence
 from shared.schema.handover import RESTRICTION, UNKNOWN, HandOver, Place
 
-CONTENT_TYPE = "text/html; charset=utf-8"
+CONTENT_TYPE = "text/html"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 SEOUL = timezone(timedelta(hours=9))
 TRACK_ROWS, CAMERA_ROWS, ACTION_ROWS, DELIVERY_ROWS = 5, 4, 6, 3

@@ -22,7 +22,7 @@ FRAME_VERSION = 1
 _HEAD = struct.Struct("<BBHdH")
 _GROUP = struct.Struct("<3sBHHB")
 
-LiveKind = Literal["case", "outing", "offer", "scanner", "drill"]
+LiveKind = Literal["case", "outing", "offer", "scanner", "drill", "request"]
 
 
 class LiveEvent(BaseModel):

@@ -11,7 +11,7 @@ from shared.domain.guardian import Certificate, Guardianship
 from shared.domain.notices import disclose
 from tests.unit.functions.api.town import Told, Town, Who, filled
 
-QUERIES = {"GET /v1/access": {"since": "2026-05-05T00:00:00Z"}}
+QUERIES = {"GET /v1/access": {"since": "2026-05-05T00:00:00Z"}, "GET /v1/police/ledger": {"year": "2026"}}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +80,8 @@ def prepared() -> Prepared:
         "drill_id": town.drill(),
         "neighbour_id": "nuri",
         "owner_id": "garam",
+        "link_id": town.police_link(case_id),
+        "request_id": town.police_request(case_id),
     }
     return Prepared(town, ids)
 

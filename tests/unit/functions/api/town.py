@@ -59,6 +59,7 @@ OPERATOR = Who("operator-1", "garam", "operator")
 SECOND = Who("operator-2", "garam", "operator")
 OFFICIAL = Who("official-1", "garam", "official")
 POLICE = Who("police-1", "garam", "police")
+OFFICER = Who("officer-1", "garam", "officer")
 ADMIN = Who("admin-1", "garam", "admin")
 AUDITOR = Who("auditor-1", "garam", "auditor")
 WALL = Who("wall-1", "garam", "wall")
@@ -72,6 +73,7 @@ ONE_OF_EACH = {
     "operator": OPERATOR,
     "official": OFFICIAL,
     "police": POLICE,
+    "officer": OFFICER,
     "admin": ADMIN,
     "auditor": AUDITOR,
     "wall": WALL,
@@ -203,6 +205,26 @@ class Town:
         alert = Alert(own, case_id, "case-opened", "garam-p-1", self.clock.at, (tried,))
         self.on("garam").alerts.save([alert])
         return own
+
+    def police_link(self, case_id: str, to: str = "officer-1") -> str:
+        """A personal link to the case's hand-over, whose first version is made."""
+        assert self.ask(OPERATOR, f"GET /v1/cases/{case_id}/hand-over").status == 200
+        told = self.ask(OPERATOR, f"POST /v1/cases/{case_id}/links", {"to": to})
+        assert told.status == 201, told.body
+        return str(told.body["link"]["link_id"])
+
+    def police_request(self, case_id: str = "", **body: Any) -> str:
+        """The police ask for a camera's pictures."""
+        asked = {
+            "station": "가람경찰서",
+            "basis": "missing-child-act-9-2",
+            "purpose": "실종아동 수색",
+            "items": [{"kind": "cctv", "detail": "cam-1 10:20-10:40"}],
+        }
+        asked |= ({"case_id": case_id} if case_id else {}) | body
+        told = self.ask(POLICE, "POST /v1/police/requests", asked)
+        assert told.status == 201, told.body
+        return str(told.body["request"]["request_id"])
 
     def heard(
         self,
