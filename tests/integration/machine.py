@@ -125,6 +125,11 @@ class Machine:
         self._arns.append(self.arn)
         return self.arn
 
+    def mend(self, asl: dict[str, Any] | None = None) -> None:
+        """From now on the machine is another one, or the deployed one again."""
+        new = json.dumps(asl) if asl else shortened(definition())
+        self.stepfunctions.update_state_machine(stateMachineArn=self.arn, definition=new)
+
     def redrive(self, state: str, run: dict[str, Any]) -> None:
         """What a redrive does, which no emulator has: go on at a state, with the input that it had."""
         self.create(name=f"from-{state}", start_at=state)

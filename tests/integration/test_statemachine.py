@@ -120,7 +120,7 @@ FAULTS: dict[str, str] = {
     "test_a_token_answered_twice_is_no_error": "a callback comes twice",
     "test_news_between_looking_and_waiting_is_not_lost": "news arrives between two steps",
     "test_a_redriven_execution_comes_to_its_end_from_wherever_it_failed": "an execution is redriven",
-    "test_a_case_whose_execution_was_stopped_goes_on_in_a_fresh_one": "an execution is stopped",
+    "test_a_case_whose_execution_failed_goes_on_in_a_fresh_one": "an execution fails or is stopped",
     "test_a_case_started_twice_is_one_execution": "a case is started twice",
     "test_a_reopened_case_runs_again": "a closed case is opened again",
     "test_at_7_4_a_push_provider_that_is_down_is_told_again_when_it_is_back": "the push provider is down",
@@ -594,19 +594,18 @@ def test_a_redriven_execution_comes_to_its_end_from_wherever_it_failed(story: St
     assert story.ends() == ["SUCCEEDED"] * len(failed)
 
 
-def test_a_case_whose_execution_was_stopped_goes_on_in_a_fresh_one(story: Story) -> None:
+def test_a_case_whose_execution_failed_goes_on_in_a_fresh_one(story: Story) -> None:
     people(story.on)
+    story.machine.mend({"StartAt": "Dies", "States": {"Dies": {"Type": "Fail"}}})
     story.report()
-    story.reaches("AwaitAcknowledgement")
-    runs_already = story.on("garam").workflow.revive(story.case)
-    story.machine.stepfunctions.stop_execution(executionArn=story.machine.executions()[0])
+    failed = story.ends()
+    story.machine.mend()
     revived = [story.on("garam").workflow.revive(story.case) for _ in range(2)]
-    story.acknowledge()
-    story.says("search-started")
+    story.reaches("AwaitAcknowledgement")
     story.close()
     ended = story.ends()
 
-    assert (runs_already, revived, ended) == (False, [True, False], ["ABORTED", "SUCCEEDED"])
+    assert (failed, revived, ended) == (["FAILED"], [True, False], ["FAILED", "SUCCEEDED"])
     assert not story.on("garam").workflow.revive(story.case)
 
 
