@@ -20,6 +20,8 @@ from infra.local.start import REGION, CloudFailed, Server, end, running
 app = typer.Typer(
     help="Jikimi (지킴이) finds missing children.", no_args_is_help=True, pretty_exceptions_enable=False
 )
+audit_app = typer.Typer(help="Look whether what is stored is what was written.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
 out = Console(highlight=False)
 complain = Console(stderr=True, highlight=False)
 
@@ -149,6 +151,60 @@ def check(
     code = check_notices(days=days, tenant=tenant, aws=aws, region=region, stack=prefix)
     if code:
         raise typer.Exit(code)
+
+
+@app.command(context_settings=PASS_ON)
+def drill(context: typer.Context) -> None:
+    """Rehearse a drill in this process and print its report; or many, with what they took."""
+    _hand_over("infra.local.drill", context.args)
+
+
+OnAws = Annotated[bool, typer.Option("--aws", help="On AWS, with this machine's credentials.")]
+Endpoint = Annotated[str, typer.Option(help="An emulator, by its URL. [default: the local cloud]")]
+Region = Annotated[str, typer.Option(help="AWS region.")]
+Stack = Annotated[str, typer.Option(help="The stack's name.")]
+Language = Annotated[str, typer.Option(help="ko or en.")]
+
+
+@app.command()
+def report(
+    *,
+    tenant: Annotated[str, typer.Option(help="Whose figures.")],
+    since: Annotated[
+        str, typer.Option("--from", help="First day, as 2026-05-01. [default: a year ago]")
+    ] = "",
+    until: Annotated[str, typer.Option("--to", help="Last day. [default: today]")] = "",
+    aws: OnAws = False,
+    endpoint: Endpoint = "",
+    region: Region = REGION,
+    stack: Stack = "jikimi",
+    lang: Language = "ko",
+) -> None:
+    """Print what cases took: real, drill and false alarm, each by itself."""
+    from infra.local.figures import Period, ledger, show_figures
+
+    period = Period.of(since, until)
+    book = ledger(endpoint, aws=aws, region=region, stack=stack)
+    show_figures(out, book.cases(tenant), tenant, period, lang)
+
+
+@audit_app.command()
+def verify(
+    *,
+    tenant: Annotated[str, typer.Option(help="Only this one. [default: every tenant]")] = "",
+    aws: OnAws = False,
+    endpoint: Endpoint = "",
+    region: Region = REGION,
+    stack: Stack = "jikimi",
+    lang: Language = "ko",
+) -> None:
+    """Walk the hash chain of every case's timeline; say which line was touched. Exit code 1 if any was."""
+    from infra.local.figures import ledger
+    from infra.local.figures import verify as walk
+
+    book = ledger(endpoint, aws=aws, region=region, stack=stack)
+    if walk(out, book, [tenant] if tenant else book.tenants(), lang):
+        raise typer.Exit(FAILED)
 
 
 @app.command()

@@ -40,11 +40,17 @@ def change(cases: Cases, case_id: str, how: Callable[[Case], Change]) -> Change:
 
 
 def audit(cases: Cases, since: datetime) -> dict[str, int]:
-    """Case id → the first line of its timeline that was edited, dropped or added; {} when every chain holds.
+    """Case id → the first line of its timeline that was edited, dropped or added; 0 when the case is gone.
 
-    Looks at open cases and those closed since; `since` at the beginning of time looks at all.
+    {} when every chain holds. Looks at open cases and those closed since; `since` at the beginning of time
+    looks at all.
     """
-    broken = {case.case_id: broken_at(case, cases.timeline(case.case_id)) for case in cases.recent(since)}
+    broken: dict[str, int | None] = {}
+    for case_id in cases.listed(since):
+        try:
+            broken[case_id] = broken_at(cases.get(case_id), cases.timeline(case_id))
+        except NotFound:
+            broken[case_id] = 0
     return {case_id: line for case_id, line in broken.items() if line is not None}
 
 
@@ -71,10 +77,12 @@ class DynamoCases:
         return self._heads([item["sk"] for item in self._query(f"{self._tenant_id}#open")])
 
     def recent(self, since: datetime) -> Sequence[Case]:
+        return sorted(self._heads(self.listed(since)), key=lambda case: case.opened_at)
+
+    def listed(self, since: datetime) -> Sequence[str]:
         closed = self._query(f"{self._tenant_id}#closed", after=since.isoformat())
         ids = [item["sk"] for item in self._query(f"{self._tenant_id}#open")]
-        ids += [item["sk"].rpartition("#")[2] for item in closed]
-        return sorted(self._heads(ids), key=lambda case: case.opened_at)
+        return ids + [item["sk"].rpartition("#")[2] for item in closed]
 
     def open_case_of(self, subject_id: str) -> Case | None:
         found = self._dynamodb.get_item(
@@ -133,6 +141,15 @@ class DynamoCases:
                 self._dynamodb.update_item(TableName=self._table, Key=key, UpdateExpression="REMOVE evidence")
                 lines += 1
         return lines
+
+    def forget(self, case: Case) -> int:
+        pk, subject = f"{self._tenant_id}#case#{case.case_id}", case.subject.subject_id
+        keys = [{"pk": pk, "sk": item["sk"]} for item in self._query(pk)]
+        keys.append({"pk": f"{self._tenant_id}#subject#{subject}", "sk": f"case#{case.case_id}"})
+        keys.append(self._closed(case))  # the last: while it is there, a purge that broke off goes on
+        for key in keys:
+            self._dynamodb.delete_item(TableName=self._table, Key=to_item(key))
+        return len(keys)
 
     def remember(self, case_id: str, key: str, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
         at = {"pk": f"{self._tenant_id}#case#{case_id}", "sk": f"idem#{key}"}
@@ -268,6 +285,10 @@ class MemoryCases:
     def recent(self, since: datetime) -> Sequence[Case]:
         return [case for case in self._all() if case.is_open or case.clock["T14"] >= since]
 
+    def listed(self, since: datetime) -> Sequence[str]:
+        gone = [c for tenant_id, c in self._lines.keys() - self._cases.keys() if tenant_id == self._tenant_id]
+        return [case.case_id for case in self.recent(since)] + sorted(gone)
+
     def open_case_of(self, subject_id: str) -> Case | None:
         case_id = self._locks.get((self._tenant_id, subject_id))
         return None if case_id is None else self.get(case_id)
@@ -306,6 +327,10 @@ class MemoryCases:
         lines = self._lines.get((self._tenant_id, case_id), [])
         self._lines[(self._tenant_id, case_id)] = [replace(entry, evidence=None) for entry in lines]
         return sum(entry.evidence is not None for entry in lines)
+
+    def forget(self, case: Case) -> int:
+        self._cases.pop((self._tenant_id, case.case_id), None)
+        return len(self._lines.pop((self._tenant_id, case.case_id), [])) + 1
 
     def remember(self, case_id: str, key: str, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
         known = self._answers.setdefault((self._tenant_id, case_id, key), answer)

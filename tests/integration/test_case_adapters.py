@@ -12,7 +12,7 @@ from shared.domain.case import Case, Change, CloseReason
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.places import Policy
 from shared.ports import Message
-from tests.casework import agreed, at, evidence, opening, strip, who
+from tests.casework import SUBJECT, agreed, at, evidence, opening, strip, who
 from tests.integration.conftest import MotoCloud, World
 
 
@@ -174,6 +174,18 @@ def test_at_2_8_an_audit_names_the_case_and_the_line_somebody_edited(moto_cloud:
     dynamodb.put_item(TableName=table, Item=key | {"body": {"S": body.replace("operator-1", "operator-2")}})
 
     assert audit(mine, at(0)) == {"case-1": 2}
+
+
+def test_at_2_8_an_audit_names_a_case_that_somebody_removed(moto_cloud: MotoCloud) -> None:
+    dynamodb, table = moto_cloud.client("dynamodb"), moto_cloud.environment.cases_table
+    mine = DynamoCases("garam", table, dynamodb)
+    mine.create(*opening())
+    mine.create(*opening(case_id="case-2", subject=replace(SUBJECT, subject_id="child-2")))
+    change(mine, "case-1", close)
+    for case_id in ("case-1", "case-2"):
+        dynamodb.delete_item(TableName=table, Key={"pk": {"S": f"garam#case#{case_id}"}, "sk": {"S": "head"}})
+
+    assert audit(mine, at(0)) == {"case-1": 0, "case-2": 0}
 
 
 def test_an_answer_is_remembered_under_its_key(cloud: World, tenant: str) -> None:
