@@ -17,6 +17,12 @@ from shared.domain.guardian import Link
 from shared.domain.outing import Outing
 from shared.ports import Access
 
+_BASES = {
+    "case": "missing-child-act",  # 실종아동법 9, 위치정보법 29
+    "outing": "consent",  # 위치정보법 18, 26
+}
+"""The legal ground that a purpose gives, as codes of the disclosure log."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -64,8 +70,9 @@ class Desk:
             raise NotFound("outing-not-found")
         return outing
 
-    def saw(self, subject_id: str, purpose: str, owner: Adapters | None = None) -> None:
+    def saw(self, subject_id: str, purpose: str, owner: Adapters | None = None, *, reason: str = "") -> None:
         """Log that the caller reads this subject's data, in the log of the tenant whose data it is."""
+        basis = "agreement" if owner else _BASES.get(purpose.partition(":")[0], "")
         (owner or self.on).access_log.record(
             Access(
                 access_id=self.request_id,
@@ -77,6 +84,8 @@ class Desk:
                 subject_id=subject_id,
                 what=self.route,
                 purpose=purpose,
+                basis=basis,
+                reason=reason,
             )
         )
 

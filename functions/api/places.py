@@ -106,9 +106,28 @@ def quarantine(desk: AtDesk) -> http.QuarantineTold:
 
 
 @router.get("/access", summary="Who read what about whom", tags=["operations"])
-def access(desk: AtDesk, since: http.Moment, child_id: http.Id | None = None) -> http.AccessTold:
-    """The access log from `since` on, oldest first; of one child if asked."""
-    lines = [each for each in desk.on.access_log.since(since) if child_id in (None, each.subject_id)]
+def access(
+    desk: AtDesk,
+    since: http.Moment,
+    child_id: http.Id | None = None,
+    actor_id: http.Id | None = None,
+    case_id: http.Id | None = None,
+) -> http.AccessTold:
+    """The access log from `since` on, oldest first; about one child, by one person, for one case if asked."""
+    log, purpose = desk.on.access_log, f"case:{case_id}"
+    if child_id is not None:
+        found = log.of("subject", child_id, since)
+    elif case_id is not None:
+        found = log.of("purpose", purpose, since)
+    elif actor_id is not None:
+        found = log.of("actor", actor_id, since)
+    else:
+        found = log.since(since)
+    lines = [
+        each
+        for each in found
+        if actor_id in (None, each.actor_id) and (case_id is None or each.purpose == purpose)
+    ]
     return http.AccessTold(lines=[http.AccessLine.of(line) for line in lines])
 
 

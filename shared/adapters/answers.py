@@ -6,10 +6,12 @@ from typing import Any
 
 from shared.adapters.memory import MemoryCloud
 from shared.adapters.tables import from_item, to_item
+from shared.domain import retention
 from shared.domain.errors import Conflict
+from shared.domain.retention import Kind
 from shared.ports import Answer, Vault
 
-KEPT = timedelta(hours=24)
+KEPT = retention.KEPT[Kind.ANSWER]
 LEASE = timedelta(seconds=60)
 """Longer than any request runs: whoever held the key longer has died, and the next attempt takes it."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -10,10 +9,12 @@ from pydantic import TypeAdapter
 
 from shared.adapters.memory import MemoryCloud
 from shared.adapters.tables import to_item
+from shared.domain import retention
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.outing import Outing, OutingState
+from shared.domain.retention import Kind
 
-KEPT = timedelta(days=7)
+KEPT = retention.KEPT[Kind.OUTING]
 """An ended outing is looked up this long (who was there), then it expires."""
 
 

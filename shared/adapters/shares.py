@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from shared.adapters.memory import MemoryCloud
 from shared.adapters.tables import from_item, to_item
 from shared.domain.errors import Conflict, NotFound
+from shared.domain.retention import Kind, expires
 from shared.domain.sharing import Share
 
 
@@ -51,9 +52,10 @@ class DynamoShares:
             {"pk": f"{share.owner_id}#share#{share.case_id}", "sk": share.neighbour_id},
             {"pk": f"{share.neighbour_id}#inbox", "sk": f"{share.owner_id}#{share.case_id}"},
         )
-        body = _adapter().dump_json(stored).decode()
+        body, ttl = _adapter().dump_json(stored).decode(), expires(Kind.GRANT, stored.until)
         items = [
-            self._put({**side, "body": body, "version": stored.version}, share.version) for side in sides
+            self._put({**side, "body": body, "version": stored.version, "ttl": ttl}, share.version)
+            for side in sides
         ]
         dynamodb = self._desk(share.owner_id, share.neighbour_id)
         try:

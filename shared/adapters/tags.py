@@ -11,9 +11,10 @@ from typing import Any
 from shared.adapters.memory import MemoryCloud
 from shared.adapters.tables import from_item, to_item
 from shared.domain.ephemeral_id import PERIOD_S, Issued, Tag, issued
+from shared.domain.retention import KEPT, Kind
 from shared.ports import Vault
 
-KEPT_S = 26 * 3600
+KEPT_S = int(KEPT[Kind.BEACON_IDS].total_seconds())
 _ENTRIES = 5000  # in one item of at most 400 KB
 _ENTRY = struct.Struct(">8sHB")  # id, seconds into the window, length of the beacon's name that follows
 

@@ -20,6 +20,7 @@ from shared.domain.places import Contact
 from shared.ports import (
     AccessLog,
     Alerts,
+    Anchors,
     Answers,
     Cases,
     Channel,
@@ -30,6 +31,7 @@ from shared.ports import (
     Live,
     Outings,
     PoliceDesk,
+    Records,
     Registry,
     Shares,
     Tags,
@@ -58,6 +60,7 @@ class Environment:
     own_role_arn: str = ""
     keys_table: str = ""
     key_arn: str = ""
+    audit_bucket: str = ""
     push_secret_arn: str = ""
     mail_from: str = ""
     voice_number: str = ""
@@ -78,6 +81,7 @@ class Environment:
             own_role_arn=get("JIKIMI_OWN_ROLE_ARN", ""),
             keys_table=get("JIKIMI_KEYS_TABLE", ""),
             key_arn=get("JIKIMI_KEY_ARN", ""),
+            audit_bucket=get("JIKIMI_AUDIT_BUCKET", ""),
             push_secret_arn=get("JIKIMI_PUSH_SECRET_ARN", ""),
             mail_from=get("JIKIMI_MAIL_FROM", ""),
             voice_number=get("JIKIMI_VOICE_NUMBER", ""),
@@ -133,6 +137,10 @@ class Adapters(Protocol):
     def live(self) -> Live: ...
     @property
     def access_log(self) -> AccessLog: ...
+    @property
+    def anchors(self) -> Anchors: ...
+    @property
+    def records(self) -> Records: ...
     @property
     def answers(self) -> Answers: ...
     @property
@@ -321,6 +329,18 @@ class AwsAdapters:
         return DynamoAccessLog(self.tenant_id, self._environment.cases_table, self._dynamodb)
 
     @cached_property
+    def records(self) -> Records:
+        from shared.adapters.records import DynamoRecords
+
+        return DynamoRecords(self.tenant_id, self._environment.cases_table, self._dynamodb)
+
+    @cached_property
+    def anchors(self) -> Anchors:
+        from shared.adapters.access_log import S3Anchors
+
+        return S3Anchors(self.tenant_id, self._environment.audit_bucket, self._session.client("s3"))
+
+    @cached_property
     def answers(self) -> Answers:
         from shared.adapters.answers import DynamoAnswers
 
@@ -472,6 +492,18 @@ class MemoryAdapters:
         from shared.adapters.access_log import MemoryAccessLog
 
         return MemoryAccessLog(self.tenant_id, self._world)
+
+    @cached_property
+    def records(self) -> Records:
+        from shared.adapters.records import MemoryRecords
+
+        return MemoryRecords(self.tenant_id, self._world)
+
+    @cached_property
+    def anchors(self) -> Anchors:
+        from shared.adapters.access_log import MemoryAnchors
+
+        return MemoryAnchors(self.tenant_id, self._world)
 
     @cached_property
     def answers(self) -> Answers:

@@ -256,6 +256,8 @@ class AccessLine(Told):
     subject_id: str
     what: str
     purpose: str
+    basis: str
+    reason: str
 
     @classmethod
     def of(cls, access: Access) -> "AccessLine":

@@ -97,6 +97,12 @@ def moto_cloud(_moto_clients: Callable[[str], Any]) -> Iterator[MotoCloud]:
             clock="",
             keys_table="KeysTable",
             key_arn=_moto_clients("kms").create_key()["KeyMetadata"]["Arn"],
+            audit_bucket="audit",
+        )
+        _moto_clients("s3").create_bucket(
+            Bucket="audit",
+            ObjectLockEnabledForBucket=True,
+            CreateBucketConfiguration={"LocationConstraint": "ap-northeast-2"},
         )
         yield MotoCloud(environment, _moto_clients)
 
@@ -132,4 +138,5 @@ def environment_of(cloud: LocalCloud) -> Environment:
         clock=told["JIKIMI_CLOCK"],
         keys_table=told["JIKIMI_KEYS_TABLE"],
         key_arn=told["JIKIMI_KEY_ARN"],
+        audit_bucket=cloud.outputs["AuditBucketName"],
     )

@@ -7,8 +7,10 @@ from uuid import uuid4
 import pytest
 
 from shared.adapters.wiring import Adapters
+from shared.domain.audit import Anchor, Link, faults
 from shared.domain.errors import Conflict
-from shared.ports import Access, Answer
+from shared.domain.retention import Destroyed, Hold, Kind
+from shared.ports import Access, AccessBy, Answer
 from tests.integration.conftest import World
 
 START = datetime(2026, 5, 5, 1, 0, 12, 345678, tzinfo=UTC)
@@ -113,6 +115,55 @@ def test_the_log_is_read_from_a_moment_on(on: Adapters):
     on.access_log.record(access())
 
     assert on.access_log.since(START + timedelta(minutes=1)) == []
+
+
+@pytest.mark.parametrize(
+    ("by", "value"), [("subject", "c-1"), ("actor", "operator-1"), ("purpose", "case:c-9")]
+)
+def test_the_log_is_found_again_by_child_person_and_case(on: Adapters, by: AccessBy, value: str):
+    named = {"subject": "subject_id", "actor": "actor_id", "purpose": "purpose"}[by]
+    on.access_log.record(access())
+    on.access_log.record(access(**{named: "another"}))
+
+    assert on.access_log.of(by, value, START) == [access()]
+
+
+def test_whoever_writes_next_the_chain_holds(cloud: World):
+    tenant = cloud.tenant()
+    for n in range(12):  # every line from another process
+        again = access(subject_id=f"c-{n // 2}", access_id=f"r-{n}")
+        cloud.adapters_for(tenant).access_log.record(again)
+    log = cloud.adapters_for(tenant).access_log
+
+    assert ([line.seq for line in log.lines(START)], log.end().seq) == (list(range(1, 7)), 6)
+    assert faults(log.lines(START), log.end(), [], kept_since=START) == []
+
+
+def test_an_edited_line_breaks_the_stored_chain(on: Adapters):
+    for n in range(3):
+        on.access_log.record(access(subject_id=f"c-{n}"))
+    lines = list(on.access_log.lines(START))
+    lines[1] = replace(lines[1], text=lines[1].text.replace("c-1", "c-7"))
+
+    assert [each.seq for each in faults(lines, on.access_log.end(), [], kept_since=START)] == [2]
+
+
+def test_a_days_first_anchor_counts_and_no_later_one(on: Adapters):
+    for chain in ("a" * 64, "b" * 64):
+        on.anchors.put(Anchor(START, Link(1, chain)))
+    on.anchors.put(Anchor(START + timedelta(days=1), Link(2, "c" * 64)))
+
+    assert [anchor.link.chain[0] for anchor in on.anchors.all()] == ["a", "c"]
+
+
+def test_a_hold_lasts_until_it_is_lifted_and_a_certificate_stays(on: Adapters):
+    hold, gone = Hold("c-1", "court", "evidence", START), Destroyed(START, Kind.CASE_PLACES, "c-2", 7)
+    on.records.hold(hold)
+    on.records.certify(gone)
+    before = on.records.holds()
+    on.records.lift("c-1")
+
+    assert (before, on.records.holds(), on.records.certificates()) == ([hold], [], [gone])
 
 
 def test_a_tenants_log_is_its_own(cloud: World):
