@@ -6,8 +6,11 @@ from datetime import timedelta
 from shared.adapters.alerts import tell_stopped
 from shared.adapters.clock import epoch_ms
 from shared.adapters.consents import PURGE, purge
+from shared.adapters.drills import end as end_drill
 from shared.adapters.notices import NOTICE, send_due
 from shared.adapters.wiring import Adapters
+from shared.domain.case import system
+from shared.domain.drill import overdue
 from shared.domain.ephemeral_id import PERIOD_S, windows_at
 from shared.domain.notices import unnoticed
 from shared.domain.outing import Outing
@@ -83,7 +86,7 @@ def _mark_dark(on: Adapters) -> tuple[int, int, int]:
 
 
 def _end_overdue(on: Adapters) -> int:
-    """Stop listening for what is past its time; wake cases whose shares are, or that owe a notice.
+    """Stop listening for what is over, end a forgotten drill, wake cases with late shares or notices.
 
     A share past `until` grants nothing from that second on; the case's workflow only writes it down.
     """
@@ -94,7 +97,11 @@ def _end_overdue(on: Adapters) -> int:
     late = [c.case_id for c in on.cases.open_cases() if unnoticed(c) or _has_late_share(on, c.case_id)]
     for case_id in late:
         on.workflow.wake(case_id)
-    return len(over) + len(late)
+    drill = on.drills.under_way()
+    forgotten = drill is not None and overdue(drill, now)
+    if drill is not None and forgotten:
+        end_drill(on, drill.drill_id, system(on.tenant_id))
+    return len(over) + len(late) + forgotten
 
 
 def _serve_guardians(on: Adapters) -> tuple[int, int]:

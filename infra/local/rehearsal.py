@@ -29,6 +29,7 @@ from functions.ingest_sightings.ingest import ingest
 from functions.watch_silence.sweep import sweep
 from infra.local.conductor import Conductor
 from shared.adapters.clock import ManualClock
+from shared.adapters.hearing import hearing
 from shared.adapters.memory import MemoryCloud
 from shared.adapters.watch_list import topic
 from shared.adapters.wiring import memory_adapters
@@ -315,8 +316,8 @@ class _Rehearsal:
         self._walk()
 
     def _teacher(self) -> None:
-        alarm = self.on(self.tenant).tracking.tracks([self.decoy.beacon_id])[self.decoy.beacon_id].alarm
-        if alarm.get("level") == "departed":
+        heard = hearing(self.on(self.tenant), self.decoy.beacon_id, self.outing_id)
+        if heard.alarm.get("level") == "departed":
             self._due("answer", self.habits.answer_s)
             self._due("report", self.habits.report_s)
         if self._once("answered", self._is_due("answer")):

@@ -7,8 +7,10 @@ import pytest
 
 from functions.watch_silence.handler import lambda_handler
 from shared.adapters.clock import epoch_ms
+from shared.adapters.drills import change
 from shared.adapters.tenants import memory_tenants
-from shared.domain.case import Subject, SubjectClass, open_case, system
+from shared.domain import drill
+from shared.domain.case import Actor, Subject, SubjectClass, open_case, system
 from shared.domain.places import Phone, Status
 from shared.domain.proximity import PhoneTrack
 from shared.domain.sharing import Share, ShareState
@@ -37,6 +39,21 @@ def report(d: District, phone: int, at_s: float) -> None:
 def beat(d: District, at_s: float, *, scanners: range = range(SCANNERS)) -> None:
     at_ms = epoch_ms(START) + round(at_s * 1000)
     d.adapters.tracking.heartbeat({d.scanner(n): at_ms for n in scanners})
+
+
+def missing(d: District, status: Status) -> None:
+    """An open case of the first child."""
+    case, entries = open_case(
+        "case-1",
+        system("garam"),
+        START,
+        status=status,
+        subject=Subject("garam-c-000", d.beacon(0), SubjectClass.CHILD, 4),
+        facility_id="garam-f",
+        outing_id="outing-1",
+        pressed_at=START,
+    )
+    d.adapters.cases.create(case, entries)
 
 
 def told(d: District) -> list[tuple[str, Any]]:
@@ -143,17 +160,7 @@ def test_a_beacon_is_not_listened_for_past_its_time(here: District) -> None:
 
 @pytest.mark.parametrize(("after_s", "news"), [(59, 0), (60, 1)])
 def test_a_case_with_a_share_past_its_time_is_woken(here: District, after_s: int, news: int) -> None:
-    case, entries = open_case(
-        "case-1",
-        system("garam"),
-        START,
-        status=Status.ACTUAL,
-        subject=Subject("garam-c-000", here.beacon(0), SubjectClass.CHILD, 4),
-        facility_id="garam-f",
-        outing_id="outing-1",
-        pressed_at=START,
-    )
-    here.adapters.cases.create(case, entries)
+    missing(here, Status.ACTUAL)
     until = START + timedelta(seconds=60)
     here.adapters.shares.save(
         Share("garam", "case-1", "narae", here.beacon(0), ShareState.ACCEPTED, ("position",), START, until)
@@ -171,3 +178,19 @@ def test_a_tenant_whose_sweep_fails_does_not_keep_the_others_waiting(here: Distr
     with pytest.raises(RuntimeError, match="broken"):
         sweep(here, 20)
     assert len(told(here)) == 1
+
+
+def test_a_drill_that_somebody_forgot_ends_after_half_an_hour(here: District) -> None:
+    missing(here, Status.EXERCISE)
+    by = Actor("official-1", "garam", "official")
+    facts = {"planned_at": START, "facility_id": "garam-f", "child_id": "garam-c-000", "seed": 7}
+    here.adapters.drills.save(drill.plan("d-1", by, START, **facts))  # type: ignore[arg-type]
+    change(here.adapters.drills, "d-1", lambda each: drill.started(each, "case-1", START))
+    states = []
+    for after_s in (1799, 1800):
+        sweep(here, after_s)
+        states.append(
+            (here.adapters.drills.get("d-1").state.value, here.adapters.cases.get("case-1").is_open)
+        )
+
+    assert states == [("running", True), ("stopped", False)]
