@@ -1,5 +1,7 @@
 """A phone that calls for help: its fixes open a case and lead it, whatever they are."""
 
+import json
+from base64 import b64encode
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,7 +9,9 @@ from typing import Any
 import pytest
 
 from functions.assess_case.steps import STEPS
+from functions.ingest_sightings.ingest import ingest
 from functions.notify.tell import TASKS
+from shared.adapters.clock import epoch_ms
 from shared.domain.case import Case, CloseReason, Kind
 from shared.domain.geo import LatLon, distance_m
 from shared.domain.places import SubjectClass
@@ -209,3 +213,39 @@ def test_a_citizen_who_withdrew_cannot_be_followed(town: Town):
 
 def test_a_child_is_given_no_right_to_call_by_phone(town: Town):
     assert town.ask(OFFICIAL, "PUT /v1/children/c-1/link", {"use": "device"}).code == "not-a-citizen"
+
+
+def by_mqtt(town: Town, where: LatLon, accuracy_m: float = 12.0) -> dict[str, int]:
+    """The phone publishes its position as a teacher's phone would; what ingest dropped, by reason."""
+    now_ms = epoch_ms(town.clock.at)
+    fix = [where.lat_deg, where.lon_deg, accuracy_m, 0]
+    payload = json.dumps({"v": 1, "sent": now_ms, "seq": 1, "s": [], "fix": fix}).encode()
+    body = {"tenant": "garam", "thing": "garam-p-77", "client": "garam-p-77", "received_ms": now_ms}
+    record = {"messageId": "m-1", "body": json.dumps(body | {"payload": b64encode(payload).decode()})}
+    return dict(ingest([record], town.on).dropped)
+
+
+def test_fixes_by_mqtt_lead_the_case_as_those_by_http_do(town: Town):
+    told = call(town)
+    town.later(30)
+    by_mqtt(town, EAST)
+    found = case_of(town, told).last[Kind.HEARD]
+
+    assert (found.where, round(found.radius_m), found.source) == (EAST, 19, "garam-p-77")
+
+
+def test_without_a_call_what_a_citizens_phone_says_is_kept_nowhere(town: Town):
+    dropped = by_mqtt(town, EAST)
+    stored = town.on("garam").tracking.read(phones=["garam-p-77"]).phones["garam-p-77"]
+
+    assert (dropped, stored.reported_ms, stored.fixes) == ({"no-purpose": 1}, (), ())
+
+
+def test_after_the_end_what_a_citizens_phone_says_is_dropped_again(town: Town):
+    told = call(town)
+    STEPS["close"](
+        CaseRun(tenant_id="garam", case_id=told.body["case_id"], status="Actual", round=0, turns=0), town.on
+    )
+    town.later(30)
+
+    assert by_mqtt(town, EAST) == {"no-purpose": 1}
