@@ -4,10 +4,12 @@ Mean, covariance and shape of the posterior (`lattice`), and words for what it r
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from operator import mul
+from itertools import accumulate
+from operator import mul, truediv
 from typing import NamedTuple, cast
 
 from shared.domain.geo import Ellipse, LatLon, Plane
@@ -73,10 +75,11 @@ def locate(
         return None
     near = neighbourhood_of(evidence, Same.of(silent), model, ground)
     heard = tuple([e.receiver.source_id for e in evidence])
+    points, mass = near.posterior(evidence)
     return fix_of(
         near.plane,
-        near.lattice,
-        near.mass(evidence),
+        points,
+        mass,
         at_ms=max([s.at_ms for s in sightings]),
         heard=heard,
         silent=tuple([i for i in near.near_ids if i not in heard]),
@@ -135,10 +138,6 @@ def gps_fix(at: LatLon, accuracy_m: float, at_ms: int) -> Fix:
     )
 
 
-NEGLIGIBLE = 1e-3
-"""Cells with less than this share of the heaviest one do not change an ellipse."""
-
-
 def fix_of(
     plane: Plane,
     points: Lattice,
@@ -148,34 +147,28 @@ def fix_of(
     heard: tuple[str, ...],
     silent: tuple[str, ...],
 ) -> Fix:
-    """The fix that a posterior amounts to. mass: (n,) of the points, not normalised, not all 0."""
+    """The fix that a posterior amounts to. mass: (n,) of the points, not normalised; n at least 2."""
     xs, ys = points.xs, points.ys
     total = sum(mass)
-    mass_x = list(map(mul, mass, xs))
-    mx, my = sum(mass_x) / total, sum(map(mul, mass, ys)) / total
+    mass_x, mass_y = list(map(mul, mass, xs)), list(map(mul, mass, ys))
+    mx, my = sum(mass_x) / total, sum(mass_y) / total
     xx = max(sum(map(mul, mass, points.xx)) / total - mx * mx, 0.01)
     yy = max(sum(map(mul, mass, points.yy)) / total - my * my, 0.01)
     xy = sum(map(mul, mass_x, ys)) / total - mx * my
     det = max(xx * yy - xy * xy, 1e-4 * xx * yy)
     a, b, c = yy / det, -2 * xy / det, xx / det
     d, e, f = -2 * a * mx - b * my, -2 * c * my - b * mx, a * mx * mx + b * mx * my + c * my * my
-    least = NEGLIGIBLE * max(mass)
-    spread = sorted(
-        [
-            (x * (a * x + b * y + d) + y * (c * y + e) + f, m, i)
-            for i, (x, y, m) in enumerate(zip(xs, ys, mass, strict=True))
-            if m > least
-        ]
-    )
-    center = plane.to_latlon(mx, my)
-    axes = _axes(xx, xy, yy)
-    half, most = _holding(spread)
+    squared = [(a * x + b * y + d) * x + (c * y + e) * y + f for x, y in zip(xs, ys, strict=True)]
+    order = sorted(range(len(squared)), key=squared.__getitem__)
+    held = list(accumulate([mass[i] for i in order]))
+    half, most = [_radius(squared, mass, order, held, share * held[-1]) for share in (0.5, 0.95)]
+    center, axes = plane.to_latlon(mx, my), _axes(xx, xy, yy)
     return Fix(
         at_ms=at_ms,
         center=center,
         ellipse50=_ellipse(center, axes, half, 0.5),
         ellipse95=_ellipse(center, axes, most, 0.95),
-        shape=_shape(points, spread, (mx, my), axes),
+        shape=_shape(points, mass, (mx, my), axes, (order[0], squared[order[0]])),
         method="radio",
         heard=heard,
         silent=silent,
@@ -184,8 +177,6 @@ def fix_of(
 
 
 _REASONS = ("heard-by-one", "heard-by-two", "heard-by-many")
-_Spread = Sequence[tuple[float, float, int]]
-"""(squared Mahalanobis distance from the mean, mass, number) of the cells that matter, nearest first."""
 
 
 class _Axes(NamedTuple):
@@ -203,19 +194,19 @@ def _axes(xx: float, xy: float, yy: float) -> _Axes:
     )
 
 
-def _holding(spread: _Spread) -> tuple[float, float]:
-    """The squared Mahalanobis radii that hold 50 and 95 % of the mass."""
-    total = sum([mass for _, mass, _ in spread])
-    held, before, half = 0.0, 0.0, 0.0
-    for squared, mass, _ in spread:
-        held += mass
-        if not half and held >= 0.5 * total:
-            half = squared + (before - squared) * (held - 0.5 * total) / mass
-        if held >= 0.95 * total:  # the cell straddles the edge: as far into it as its mass is needed
-            most = squared + (before - squared) * (held - 0.95 * total) / mass
-            return max(0.3, half), max(0.3, most)
-        before = squared
-    return max(0.3, half), max(0.3, before)
+def _radius(
+    squared: Sequence[float],
+    mass: Sequence[float],
+    order: Sequence[int],
+    held: Sequence[float],
+    wanted: float,
+) -> float:
+    """The squared Mahalanobis radius that holds the wanted mass. order: nearest first; held: up to each."""
+    k = min(bisect_left(held, wanted), len(order) - 1)
+    i = order[k]
+    before = squared[order[k - 1]] if k else 0.0
+    # the cell straddles the edge: as far into it as its mass is needed
+    return max(0.3, squared[i] - (squared[i] - before) * (held[k] - wanted) / mass[i])
 
 
 def _ellipse(center: LatLon, axes: _Axes, squared: float, confidence: float) -> Ellipse:
@@ -224,17 +215,32 @@ def _ellipse(center: LatLon, axes: _Axes, squared: float, confidence: float) -> 
     return Ellipse(center, axes.major_m * grown, axes.minor_m * grown, bearing_deg, confidence)
 
 
-def _shape(lattice: Lattice, spread: _Spread, mean: tuple[float, float], axes: _Axes) -> Shape:
+def _shape(
+    points: Lattice,
+    mass: Sequence[float],
+    mean: tuple[float, float],
+    axes: _Axes,
+    middle: tuple[int, float],
+) -> Shape:
     """Ring or two places when the middle is hollow: the mean is then where the beacon is least likely.
 
     Two places are flat-topped along the line that joins them and not across it; a ring is so both ways.
+    middle: the point nearest to the mean, and its squared Mahalanobis distance.
     """
-    area = lattice.area
-    squared, mass, middle = spread[0]
-    if squared < 0.5 and mass / area[middle] > 0.4 * max([m / area[i] for _, m, i in spread]):
+    density = list(map(truediv, mass, points.area))
+    if middle[1] < 0.5 and density[middle[0]] > 0.4 * max(density):
         return Shape.ELLIPSE
     ux, uy = math.cos(axes.angle), math.sin(axes.angle)
-    cells = [(m, lattice.xs[i] - mean[0], lattice.ys[i] - mean[1]) for _, m, i in spread]
-    along = sum(m * (x * ux + y * uy) ** 4 for m, x, y in cells) / axes.major_m**4
-    across = sum(m * (y * ux - x * uy) ** 4 for m, x, y in cells) / axes.minor_m**4
+    mx, my = mean
+    along, across = (
+        sum(
+            map(
+                mul,
+                mass,
+                [(cx * (x - mx) + cy * (y - my)) ** 4 for x, y in zip(points.xs, points.ys, strict=True)],
+            )
+        )
+        / sd_m**4
+        for cx, cy, sd_m in ((ux, uy, axes.major_m), (-uy, ux, axes.minor_m))
+    )
     return Shape.TWO_PLACES if along < 0.75 * across else Shape.RING

@@ -33,7 +33,7 @@ class RadioModel:
     floor: what any row is at least, of its maximum: reflections and faults the model does not know.
     temper_heard, temper_silent: powers that take back what correlated errors make over-confident.
     reach_sd: how many standard deviations of shadowing the lattice allows for.
-    cells: lattice cells from the strongest receiver to the edge of the finest part of the lattice.
+    cells: lattice cells from the strongest receiver to the edge of the fine half of the lattice; even.
     max_heard: the strongest so many receivers are used; a beacon heard by 300 phones costs no more.
     span_ms: how far back from the newest sighting evidence counts as one moment.
     """
@@ -51,8 +51,8 @@ class RadioModel:
     temper_heard: float = 1.0
     temper_silent: float = 0.7
     reach_sd: float = 3.7
-    cells: int = 4
-    max_heard: int = 12
+    cells: int = 6
+    max_heard: int = 20
     span_ms: int = 3000
 
     def mean_dbm(self, distance_m: float) -> float:
@@ -78,11 +78,17 @@ def sd_class(sd_db: float) -> int:
     return max(1, round(sd_db / SD_STEP_DB))
 
 
-@lru_cache(maxsize=1024)
 def packet_class(model: RadioModel, packets: int) -> int:
     """The number of decoded packets that stands for `packets`: 1, 2, 3, 5, 7 of `model.packets`, or all."""
-    classes = {1, 2, 3, 5, 7, model.packets}
-    return min((k for k in classes if k <= model.packets), key=lambda k: (abs(k - packets), k))
+    classes = packet_classes(model)
+    return classes[min(max(packets, 0), len(classes) - 1)]
+
+
+@lru_cache(maxsize=64)
+def packet_classes(model: RadioModel) -> tuple[int, ...]:
+    """`packet_class` of 0, 1, … `model.packets`; of more than that it is the last one's."""
+    classes = [k for k in sorted({1, 2, 3, 5, 7, model.packets}) if k <= model.packets]
+    return tuple(min(classes, key=lambda k: (abs(k - n), k)) for n in range(model.packets + 1))
 
 
 @lru_cache(maxsize=16384)

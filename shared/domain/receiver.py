@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from shared.domain.geo import LatLon
-from shared.domain.radio import RadioModel, packet_class
+from shared.domain.radio import RadioModel, packet_classes
 from shared.domain.sighting import Sighting
 
 
@@ -83,28 +83,39 @@ def evidence_of(
     """The newest `span_ms` in one piece per receiver, strongest first; a pure function of the set."""
     if not sightings:
         return []
-    since_ms = max(s.at_ms for s in sightings) - model.span_ms
+    since_ms = max([s.at_ms for s in sightings]) - model.span_ms
     by_source: dict[str, list[Sighting]] = {}
     for s in sightings:
         if s.at_ms > since_ms and (s.where is not None or s.source_id in receivers):
-            by_source.setdefault(s.source_id, []).append(s)
-    evidence = [_summed(heard, receivers, model) for _, heard in sorted(by_source.items())]
-    evidence.sort(key=lambda e: (e.receiver.offset_db - e.rssi_dbm, e.receiver.source_id))
+            kept = by_source.get(s.source_id)
+            if kept is None:
+                by_source[s.source_id] = [s]
+            else:
+                kept.append(s)
+    classes = packet_classes(model)
+    evidence = [_summed(heard, receivers, classes) for heard in by_source.values()]
+    evidence.sort(key=_weakness)
     return evidence[: model.max_heard]
 
 
-def _summed(heard: list[Sighting], receivers: Mapping[str, Receiver], model: RadioModel) -> Evidence:
+def _weakness(e: Evidence) -> tuple[float, str]:
+    return e.receiver.offset_db - e.rssi_dbm, e.receiver.source_id
+
+
+def _summed(heard: list[Sighting], receivers: Mapping[str, Receiver], classes: Sequence[int]) -> Evidence:
     newest = heard[0]
+    packets, rssi_dbm = newest.packets, newest.rssi_dbm
     if len(heard) > 1:
         heard = sorted(set(heard), key=_rank)  # doubles count once
         newest = heard[-1]
-    packets = sum([s.packets for s in heard])
-    rssi_dbm = round(sum([s.packets * s.rssi_dbm for s in heard]) / packets)
+        packets = sum([s.packets for s in heard])
+        rssi_dbm = round(sum([s.packets * s.rssi_dbm for s in heard]) / packets)
+        packets //= len(heard)
     if newest.where is None:
         receiver = receivers[newest.source_id]
     else:
         receiver = Receiver(newest.source_id, newest.where, accuracy_m=newest.accuracy_m)
-    return Evidence(receiver, rssi_dbm, packet_class(model, packets // len(heard)))
+    return Evidence(receiver, rssi_dbm, classes[min(packets, len(classes) - 1)])
 
 
 def _rank(s: Sighting) -> tuple[int, int, int, int, float, float]:
