@@ -11,7 +11,7 @@ from shared.domain.ephemeral_id import Tag
 from shared.domain.errors import Conflict, JikimiError, Rejected
 from shared.domain.escalation import validated
 from shared.domain.geo import Area, distance_to_area_m
-from shared.domain.places import Agreement, Camera, Child, Facility, Phone, Scanner, Tenant
+from shared.domain.places import Agreement, Camera, Child, Facility, Phone, Scanner, SubjectClass, Tenant
 from shared.domain.streets import Street
 from shared.i18n import sentence
 from shared.schema.onboarding import ROWS, SECTIONS, Manifest, Onboarded, RejectedRow
@@ -35,6 +35,8 @@ def onboard(event: Mapping[str, Any], on: Callable[[str], Adapters]) -> Onboarde
     desk = _Intake(manifest, on(manifest.tenant_id))
     for section in SECTIONS:
         desk.take(section)
+    if manifest.consents:
+        desk.file(manifest.consents)
     return Onboarded(tenant_id=manifest.tenant_id, stored=desk.stored, rejected=desk.rejected)
 
 
@@ -73,6 +75,26 @@ class _Intake:
                 good[own] = number, record
         self._store(section, list(good.values()))
 
+    def file(self, rows: list[Any]) -> None:
+        """File consents, each with its form and proof: from now on these children may be listened for."""
+        from shared.adapters.consents import file_consent  # noqa: PLC0415 - few manifests hold any
+        from shared.schema.guardians import ConsentFiled  # noqa: PLC0415
+
+        self.stored["consents"] = 0
+        for number, row in enumerate(rows, 1):
+            try:
+                asked = ConsentFiled.model_validate(row)
+                child = self.on.registry.child(asked.child_id)
+                filed = asked.filed("onboarding", self.on.clock.now())
+                file_consent(self.on, child, filed, **asked.form.ways())
+            except ValidationError as error:
+                faults = error.errors(include_input=False)
+                self.rejected += [_fault("consents", number, each, self.manifest.language) for each in faults]
+            except JikimiError as error:
+                self._reject("consents", number, error)
+            else:
+                self.stored["consents"] += 1
+
     def _check(self, record: Record | Tag) -> None:
         """What one row alone cannot know. Rejected or NotFound with the reason."""
         match record:
@@ -86,9 +108,9 @@ class _Intake:
                 self._inside(record)
             case Phone():
                 self._own_name(record.phone_id)
-                self._known_facility(record.facility_id)
+                self._known_facility(record)
             case Child():
-                self._known_facility(record.facility_id)
+                self._known_facility(record)
                 self._free_beacon(record)
             case Facility() | Camera():
                 self._inside(record)
@@ -144,8 +166,11 @@ class _Intake:
         if far_m > OUTSIDE_M:
             raise Rejected("outside-district", distance_m=round(far_m))
 
-    def _known_facility(self, facility_id: str) -> None:
-        if facility_id not in self.facilities:
+    def _known_facility(self, record: Child | Phone) -> None:
+        """A child belongs to a daycare; who is grown, and a citizen's phone, may belong to none."""
+        facility_id = record.facility_id
+        grown = isinstance(record, Phone) or record.subject_class is not SubjectClass.CHILD
+        if facility_id not in self.facilities and (facility_id or not grown):
             self.on.registry.facility(facility_id)
             self.facilities.add(facility_id)
 

@@ -18,7 +18,7 @@ from shared.domain.guardian import (
     Verified,
 )
 from shared.domain.places import Child
-from shared.schema.http import Asked, Latitude, Longitude, Moment, Told, Word
+from shared.schema.http import Asked, Id, Latitude, Longitude, Moment, Told, Word
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Born = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2200, 1, 1))]
@@ -132,6 +132,12 @@ class ConsentAsked(Asked):
             until=self.until,
             separate=Separate(batch=Batch(batch.unit, batch.n) if batch else None, **separate),
         )
+
+
+class ConsentFiled(ConsentAsked):
+    """A consent in a manifest."""
+
+    child_id: Id
 
 
 class PauseAsked(Asked):

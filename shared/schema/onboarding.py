@@ -8,11 +8,13 @@
  "cameras": [{"camera_id", "name", "lat", "lon", "heading_deg", "field_of_view_deg", "range_m"}, …],
  "streets": [{"street_id", "points": [[lat, lon], …]}, …],
  "children": [{"child_id", "facility_id", "name", "bag_no", "beacon_id", "age_y", "sex", "consent"}, …],
+ "consents": [{"child_id", "form": {…}, "proof": {"kind", "sha256"}, …}, …],
  "beacons": [{"beacon_id", "identity_key", "counter_s", "read_at"}, …],
  "phones": [{"phone_id", "facility_id", "teacher"}, …],
  "agreements": [{"neighbour_id", "neighbour_boundary", "fields", "until", "signatures"}, …]}
 ```
-Rows are read one by one, so that a bad one stops nothing but itself.
+Rows are read one by one, so that a bad one stops nothing but itself. A child's `consent` says from when a
+consent stands that was filed before; `consents` files it with its form (`schema/guardians.py`), which rules.
 """
 
 from collections.abc import Mapping
@@ -164,7 +166,7 @@ class ConsentRow(Row):
 
 class ChildRow(Row):
     child_id: Id
-    facility_id: Id
+    facility_id: Id | Literal[""]
     name: Name
     bag_no: Annotated[str, StringConstraints(min_length=1, max_length=16)]
     beacon_id: Annotated[str, StringConstraints(pattern=r"^([0-9A-Za-z._:-]{1,64})?$")] = ""
@@ -203,9 +205,11 @@ class BeaconRow(Row):
 
 
 class PhoneRow(Row):
+    """A teacher's phone; without facility and teacher, a citizen's own that may call for help."""
+
     phone_id: ThingId
-    facility_id: Id
-    teacher: Name
+    facility_id: Id | Literal[""]
+    teacher: Name | Literal[""]
 
     def record(self, _: str) -> Phone:
         return Phone(self.phone_id, self.facility_id, self.teacher)
@@ -274,6 +278,7 @@ class Manifest(BaseModel):
     cameras: list[Any] = []
     streets: list[Any] = []
     children: list[Any] = []
+    consents: list[Any] = []
     beacons: list[Any] = []
     phones: list[Any] = []
     agreements: list[Any] = []

@@ -15,6 +15,7 @@ from shared.adapters.memory import MemoryCloud
 from shared.adapters.wiring import Adapters, memory_adapters
 from shared.domain.ephemeral_id import window_of
 from shared.i18n import sentence
+from shared.schema.guardians import ConsentAsked
 from shared.schema.onboarding import SECTIONS
 from tests.unit.functions.api.town import Context
 
@@ -315,3 +316,48 @@ def test_a_wrong_key_is_named_and_not_repeated():
 
     assert [each.where for each in told.rejected] == ["identity_key"]
     assert "c0ffee" not in told.model_dump_json()
+
+
+def filing(child_id: str, **form: str) -> dict[str, Any]:
+    """A row of `consents`: the API's own example for a child."""
+    body = ConsentAsked.model_config["json_schema_extra"]["examples"][0]  # type: ignore[index, call-overload]
+    return {**body, "child_id": child_id, "form": body["form"] | form}
+
+
+def test_at_5_1_a_consent_is_filed_with_its_form_and_the_child_may_be_listened_for(office: Office) -> None:
+    children = [child("c-1", "b-1", consent=None), child("c-2", "b-2", consent=None)]
+    told = office(manifest(children=children, consents=[filing("c-1")]))
+    allowed = [office.garam.registry.child(each).consent for each in ("c-1", "c-2")]
+
+    assert (told["stored"]["consents"], told["rejected"], [each is not None for each in allowed]) == (
+        1,
+        [],
+        [True, False],
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        (filing("c-404"), ("consents", 1, "", "child-not-found")),
+        (filing("c-1", subject_born="2016-01-01"), ("consents", 1, "", "consent-verification-missing")),
+        (
+            filing("c-1", guardian_contact="-"),
+            ("consents", 1, "form.guardian_contact", "string_pattern_mismatch"),
+        ),
+    ],
+)
+def test_at_5_1_a_consent_that_does_not_hold_is_named_by_its_row(
+    office: Office, row: dict[str, Any], fault: tuple[str, int, str, str]
+) -> None:
+    assert faults(office(manifest(consents=[row]))) == [fault]
+
+
+def test_a_citizen_belongs_to_no_daycare_and_a_child_to_one(office: Office) -> None:
+    citizen = child("s-1", "garam-p-77", facility_id="", subject_class="citizen", age_y=34)
+    stray = child("c-9", "b-9", facility_id="")
+    phone = {"phone_id": "garam-p-77", "facility_id": "", "teacher": ""}
+
+    assert faults(office(manifest(children=[citizen, stray], phones=[phone]))) == [
+        ("children", 2, "", "facility-not-found")
+    ]
