@@ -12,7 +12,7 @@ from functions.api.desk import AtDesk, Desk, new_router
 from shared.adapters.cases import change as change_case
 from shared.adapters.clock import epoch_ms, from_epoch_ms
 from shared.adapters.drills import interrupted, joined, watched
-from shared.adapters.hearing import Hearing, fix_of, hearing
+from shared.adapters.hearing import Hearing, hearing, streets_about
 from shared.adapters.wiring import Adapters
 from shared.domain import case as rules
 from shared.domain.case import Case, CloseReason, Evidence, Kind, Look, Mark, Subject
@@ -240,7 +240,7 @@ def change(owner: Adapters, case_id: str, how: Callable[[Case], rules.Change]) -
 
 def told_position(on: Adapters, case: Case, now: datetime) -> http.OnePosition:
     """The newest fix of the case's beacon, the reach ring, and the evidence."""
-    fix = _fix(on, case)
+    fix = _fix(on, case, _hearing(on, case))
     last = known(case, fix)
     ring = reach(last, now, case.subject.age_y, case.subject.subject_class)
     told = {kind: http.EvidenceTold.of(found, now) for kind, found in last.items()}
@@ -263,10 +263,13 @@ def told_cameras(owner: Adapters, case: Case, desk: Desk) -> http.RankedCameras:
     now = desk.now
     marks = marks_in(case, desk.on.tenant_id)
     marked = {camera_id: _mark(mark) for camera_id, mark in marks.items()}
-    fix = _fix(owner, case)
+    heard = _hearing(owner, case)
+    fix = _fix(owner, case, heard)
     start = newest(known(case, fix))
     if start is None:
         return http.RankedCameras(cameras=[], marked=marked)
+    streets = streets_about(desk.on, start.where)
+    by_radio = heard is not None and fix is not None and start.at == from_epoch_ms(fix.at_ms)
     mps = speed_mps(case.subject.age_y, case.subject.subject_class)
     far_m = mps * ((now - start.at).total_seconds() + AHEAD_S[-1]) + start.radius_m
     near = [c for c in desk.on.registry.cameras() if distance_m(c.at, start.where) <= far_m + c.range_m]
@@ -276,6 +279,8 @@ def told_cameras(owner: Adapters, case: Case, desk: Desk) -> http.RankedCameras:
         now=now,
         age_y=case.subject.age_y,
         subject_class=case.subject.subject_class,
+        walkers=heard.walkers(owner.registry.scanners(), streets) if heard and by_radio else None,
+        streets=streets,
         marks={key: mark for key, mark in marks.items() if not _own(mark, desk)},
         silent=_silent(desk.on, start, fix, far_m, now, deaf=watched(owner, case).deaf),
     )
@@ -295,18 +300,27 @@ def told_cameras(owner: Adapters, case: Case, desk: Desk) -> http.RankedCameras:
 def known(case: Case, fix: Fix | None) -> Mapping[Kind, Evidence]:
     """The newest evidence of each kind; a fix that the workflow has not noted yet counts as heard."""
     heard = case.last.get(Kind.HEARD)
-    if fix is None or (heard is not None and heard.at >= from_epoch_ms(fix.at_ms)):
+    if fix is None or (heard is not None and heard.at > from_epoch_ms(fix.at_ms)):
         return case.last
     return {**case.last, Kind.HEARD: _heard(fix)}
 
 
-def _fix(on: Adapters, case: Case) -> Fix | None:
+def _hearing(on: Adapters, case: Case) -> Hearing | None:
+    """What is known of the case's beacon; None without one."""
+    beacon_id = case.subject.beacon_id
+    return hearing(on, beacon_id, case.outing_id) if beacon_id else None
+
+
+def _fix(on: Adapters, case: Case, heard: Hearing | None) -> Fix | None:
     """Where the beacon is; of a citizen who calls, what the phone said last: there is nothing to locate."""
     if case.subject.subject_class is SubjectClass.CITIZEN:
-        heard = case.last.get(Kind.HEARD)
-        return heard and gps_fix(heard.where, heard.radius_m / GPS_95, epoch_ms(heard.at))
-    beacon_id = case.subject.beacon_id
-    return fix_of(on, beacon_id, case.outing_id) if beacon_id else None
+        last = case.last.get(Kind.HEARD)
+        return None if last is None else gps_fix(last.where, last.radius_m / GPS_95, epoch_ms(last.at))
+    scanners = on.registry.scanners()
+    rough = None if heard is None else heard.fix(scanners)
+    if heard is None or rough is None:
+        return None
+    return heard.case_fix(scanners, streets_about(on, rough.center)) or rough
 
 
 def _own(mark: Mark, desk: Desk) -> bool:

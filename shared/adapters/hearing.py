@@ -11,15 +11,22 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
+from shared.adapters.clock import from_epoch_ms
 from shared.adapters.wiring import Adapters
+from shared.domain.case_track import cloud_of, track_case
 from shared.domain.errors import NotFound
+from shared.domain.geo import LatLon, Plane, distance_m
 from shared.domain.outing import Outing
 from shared.domain.places import Scanner
 from shared.domain.position import Fix, Receiver, beside
 from shared.domain.position import track as located
+from shared.domain.search import Walkers
 from shared.domain.sighting import Window, merge
+from shared.domain.streets import Street, Streets, middle_of
 from shared.ports import PhoneTrack, ScannerTrack, Tracks, key_of
 
+PART_OF_TOWN_M = 700.0
+"""Scanners further from where a child was heard last tell the case tier nothing by their silence."""
 _ROUNDS = 6  # against writers of the same items
 
 
@@ -66,6 +73,42 @@ class Hearing:
             places = places_of(tuple(scanners), self.deaf)
             found = located(self.window, places.receivers, places.alive)
         return found
+
+    def case_fix(self, scanners: Sequence[Scanner], streets: Streets | None) -> Fix | None:
+        """Where a missed child is, by the case tier: nearer to the truth than `fix`, for more work."""
+        around = self._around(scanners)
+        return track_case(self.window, around.receivers, around.alive, streets=streets) if around else None
+
+    def walkers(self, scanners: Sequence[Scanner], streets: Streets | None) -> Walkers | None:
+        """Where a missed child may be and which way it was going; None if nobody heard it."""
+        around = self._around(scanners)
+        cloud = cloud_of(self.window, around.receivers, around.alive, streets=streets) if around else None
+        if cloud is None:
+            return None
+        at = from_epoch_ms(self.window.newest_ms)
+        return Walkers(cloud.plane, at, cloud.x, cloud.y, cloud.vx, cloud.vy)
+
+    def _around(self, scanners: Sequence[Scanner]) -> Places | None:
+        """The scanners of the part of town it was last heard in, and any other that heard it."""
+        fix = self.fix(scanners)
+        if fix is None:
+            return None
+        middle, heard = middle_of(fix.center), {s.source_id for s in self.window.sightings}
+        near = (s for s in scanners if s.scanner_id in heard or distance_m(s.at, middle) < PART_OF_TOWN_M)
+        return places_of(tuple(near), self.deaf)
+
+
+def streets_about(on: Adapters, at: LatLon) -> Streets | None:
+    """The streets of a neighbourhood; None where the municipality registered none."""
+    middle = middle_of(at)
+    streets = tuple(on.registry.streets(middle))
+    return _streets(middle, streets) if streets else None
+
+
+@lru_cache(maxsize=16)
+def _streets(middle: LatLon, streets: tuple[Street, ...]) -> Streets:
+    """Built once while nothing changes: the case tier remembers its steps by the identity of its streets."""
+    return Streets(Plane(middle), [line for street in streets for line in street.lines()])
 
 
 def hearings(on: Adapters, beacon_ids: Collection[str], outings: Iterable[Outing] = ()) -> dict[str, Hearing]:

@@ -40,13 +40,24 @@ class Street:
 
 def cell_of(at: LatLon) -> str:
     """The square of a place."""
-    return f"{math.floor(at.lat_deg / CELL_DEG)},{math.floor(at.lon_deg / CELL_DEG)}"
+    north, east = _numbers(at)
+    return f"{north},{east}"
+
+
+def middle_of(at: LatLon) -> LatLon:
+    """The middle of a place's square."""
+    north, east = _numbers(at)
+    return LatLon((north + 0.5) * CELL_DEG, (east + 0.5) * CELL_DEG)
 
 
 def cells_about(at: LatLon) -> tuple[str, ...]:
     """The square of a place and the eight around it: every street within some 450 m."""
-    steps = (-CELL_DEG, 0.0, CELL_DEG)
-    return tuple(cell_of(LatLon(at.lat_deg + north, at.lon_deg + east)) for north in steps for east in steps)
+    north, east = _numbers(at)
+    return tuple(f"{i},{j}" for i in range(north - 1, north + 2) for j in range(east - 1, east + 2))
+
+
+def _numbers(at: LatLon) -> tuple[int, int]:
+    return math.floor(at.lat_deg / CELL_DEG), math.floor(at.lon_deg / CELL_DEG)
 
 
 @dataclass(frozen=True, slots=True)

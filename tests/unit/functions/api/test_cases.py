@@ -1,11 +1,14 @@
 """A case from the report to the close, at the real handler."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from shared.domain.case import CaseState
 from shared.domain.geo import LatLon
+from shared.domain.places import Camera
+from shared.domain.streets import Street
 from tests.unit.functions.api.town import (
     AUDITOR,
     DIRECTOR,
@@ -399,3 +402,22 @@ def test_a_screen_that_asks_every_two_seconds_reads_once_a_minute(town: Town):
     town.ask(OPERATOR, f"GET /v1/cases/{case_id}/position")
 
     assert len(town.on("garam").access_log.since(START)) == 2
+
+
+def test_at_2_3_where_streets_are_known_the_cameras_along_them_come_first(town: Town):
+    town.heard(rssi=-70)
+    here, along, across = GATE, (0.0, 0.0009), (0.0005, 0.0009)
+    street = (LatLon(here.lat_deg, here.lon_deg - 0.002), LatLon(here.lat_deg, here.lon_deg + 0.002))
+    town.on("garam").registry.put(
+        Street("w-1", street),
+        *(replace(camera, range_m=1.0) for camera in town.on("garam").registry.cameras()),
+        *(
+            Camera(name, name, LatLon(here.lat_deg + north, here.lon_deg + east), 270, 90, 90)
+            for name, (north, east) in (("along", along), ("across", across))
+        ),
+    )
+
+    cameras = town.ask(OPERATOR, f"GET /v1/cases/{town.case()}/cameras").body["cameras"]
+
+    names = [each["camera_id"] for each in cameras]
+    assert ("along" in names, "across" in names) == (True, False)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.geo import LatLon, Plane
-from shared.domain.streets import Line, Spot, Streets
+from shared.domain.streets import CELL_DEG, Line, Spot, Streets, cell_of, cells_about
 
 PLANE = Plane(LatLon(37.5, 127.0))
 
@@ -67,3 +67,11 @@ def test_a_walk_never_leaves_the_streets(
     spot, _ = CROSS.walked(Spot(2, along_m), forward, step_m, cycle(drawn).__next__)
 
     assert (CROSS.nearest(*CROSS.at(spot)) or (spot, 99.0))[1] < 1e-6
+
+
+@given(st.floats(-0.004, 0.004), st.floats(-0.004, 0.004), st.integers(0, 40))
+def test_a_street_nearby_lies_in_one_of_the_squares_about(north: float, east: float, corner: int) -> None:
+    at = LatLon(37.48 + corner * CELL_DEG, 126.95)
+    street = LatLon(at.lat_deg + north, at.lon_deg + east)
+
+    assert cell_of(street) in cells_about(at)
