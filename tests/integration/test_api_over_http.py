@@ -4,6 +4,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import urllib3
 
 from infra.local.cloud import LocalCloud
 from infra.local.provision import Account
+from shared.schema.guardians import ConsentAsked
 from tests.integration.conftest import fresh_tenant
 
 HTTP = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=60), retries=False)
@@ -39,7 +41,8 @@ class Site:
             body=None if body is None else json.dumps(body).encode(),
             headers=headers,
         )
-        return answer.status, json.loads(answer.data) if answer.data else {}
+        kind = answer.headers.get("content-type", "")
+        return answer.status, json.loads(answer.data) if "json" in kind else answer.data.decode()
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +60,7 @@ def site(local_cloud: LocalCloud) -> Site:
     accounts = [
         Account(f"{tenant}-{role}", tenant, role, "sun" if role == "teacher" else "")
         for tenant in (owner, neighbour)
-        for role in ("teacher", "operator", "admin")
+        for role in ("teacher", "operator", "admin", "official")
     ]
     passwords = local_cloud.people(accounts)
     nobody = Site(local_cloud, owner, neighbour, {})
@@ -93,9 +96,22 @@ def manifest(tenant: str, boundary: Any, other: str, beyond: Any) -> dict[str, A
                 "beacon_id": f"{tenant}-b-1",
                 "age_y": 4,
                 "consent": {"given_at": "2026-03-02T00:00:00Z"},
-            }
+            },
+            {
+                "child_id": "s-1",
+                "facility_id": "",
+                "name": "한시민",
+                "bag_no": "-",
+                "beacon_id": f"{tenant}-p-77",
+                "age_y": 34,
+                "subject_class": "citizen",
+                "consent": {"given_at": "2026-03-02T00:00:00Z"},
+            },
         ],
-        "phones": [{"phone_id": f"{tenant}-p-1", "facility_id": "sun", "teacher": "김선생"}],
+        "phones": [
+            {"phone_id": f"{tenant}-p-1", "facility_id": "sun", "teacher": "김선생"},
+            {"phone_id": f"{tenant}-p-77", "facility_id": "", "teacher": ""},
+        ],
         "agreements": [agreement | {"fields": ["position", "track", "name"]}],
     }
 
@@ -152,3 +168,35 @@ def test_a_case_is_the_neighbours_only_between_accepting_and_revoking(site: Site
     closed, _ = site.ask(operator, f"POST /v1/cases/{case_id}/close", {"reason": "false-alarm"})
 
     assert (outing_status, seen, closed) == (201, [404, 404, 404, 200, 404], 200)
+
+
+def test_at_5_6_a_guardian_withdraws_by_a_link_through_the_gateway_and_what_was_sealed_is_gone(site: Site):
+    official = f"{site.owner}-official"
+    body = ConsentAsked.model_config["json_schema_extra"]["examples"][0]  # type: ignore[index, call-overload]
+    filed, told = site.ask(official, "PUT /v1/children/c-1/consent", body)
+    _, link = site.ask(official, "PUT /v1/children/c-1/link", {"use": "guardian"})
+    mine = f"/v1/guardians/{link['secret']}"
+    paused, _ = site.ask("", f"POST {mine}/pause", {"paused": True, "confirmed": True})
+    withdrawn, certificate = site.ask("", f"POST {mine}/withdraw", {"confirmed": True})
+    _, after = site.ask("", f"GET {mine}")
+
+    assert (filed, told["form"]["guardian_name"], paused, withdrawn) == (200, "김보호", 200, 200)
+    assert (certificate["complete"] or "contacts" in str(certificate["held"]), after["state"]) == (
+        True,
+        "withdrawn",
+    )
+
+
+def test_a_call_for_help_needs_no_token_and_leads_a_case_whose_guardians_page_is_html(site: Site):
+    official, operator = f"{site.owner}-official", f"{site.owner}-operator"
+    _, link = site.ask(official, "PUT /v1/children/s-1/link", {"use": "device"})
+    now = datetime.now(UTC).isoformat()
+    fix = {"at": now, "lat": 37.48, "lon": 126.95, "accuracy_m": 12}
+    called, told = site.ask("", f"POST /v1/sos/{link['secret']}", {"fix": fix})
+    _, where = site.ask(operator, f"GET /v1/cases/{told['case_id']}/position")
+    _, status = site.ask(operator, f"PUT /v1/cases/{told['case_id']}/guardian/link", {})
+    shown, page = site.ask("", f"GET {status['path']}")
+    unknown, _ = site.ask("", f"POST /v1/sos/{site.owner}.{'A' * 43}", {})
+
+    assert (called, where["position"]["label"], unknown) == (200, "phone-position", 404)
+    assert (shown, page.startswith("<!doctype html>")) == (200, True)
