@@ -88,6 +88,23 @@ class CitySpec:
         )
 
     @staticmethod
+    def row() -> "CitySpec":
+        """Seven small districts side by side: a child who walks east crosses one border after the other."""
+        named = [*_NAMED, *((f"d{n:02d}", f"{_MORE[n % len(_MORE)]}구") for n in range(4, 8))]
+        districts = tuple(
+            DistrictSpec(
+                slug, name, facilities=1, children=6, scanners=34 if n < 4 else 2, cameras=8, focus=True
+            )
+            for n, (slug, name) in enumerate(named)
+        )
+        return CitySpec(districts, width_m=320, height_m=480, columns=7)
+
+    @staticmethod
+    def of(name: str) -> "CitySpec":
+        """The spec a scenario asks for: "demo" or "row"."""
+        return {"demo": CitySpec.demo, "row": CitySpec.row}[name]()
+
+    @staticmethod
     def reference(tenants: int = 1) -> "CitySpec":
         """Districts of the reference size: 68 daycares, 3,100 children, 340 scanners, 6,500 cameras."""
         named = [*_NAMED, *((f"d{n:02d}", f"{_MORE[n % len(_MORE)]}구") for n in range(4, tenants + 1))]

@@ -172,7 +172,7 @@ class Party(_Strict):
 class Scenario(_Strict):
     """One scenario. subject: the child it is about, None when nobody goes missing.
 
-    start: wall time of virtual second 0 when it is played in scenario time.
+    start: wall time of virtual second 0 when it is played in scenario time. city: where (`CitySpec.of`).
     title: what happens, by language.
     """
 
@@ -182,6 +182,7 @@ class Scenario(_Strict):
     status: Literal["Exercise", "Test"]
     start: AwareDatetime
     lasts_s: Seconds
+    city: Literal["demo", "row"] = "demo"
     party: Party
     subject: Who | None = None
     outfit: Mapping[str, str] = Field(default_factory=dict)

@@ -185,7 +185,7 @@ def demo(
             shown = perform(
                 cloud,
                 story,
-                City.build(CitySpec.demo(), seed),
+                City.build(CitySpec.of(story.city), seed),
                 clock,
                 desk=desk,
                 seed=seed,

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from events.simulator.city import City
+from events.simulator.city import City, CitySpec
 from events.simulator.play import Play
 from events.simulator.scenario import FOLDER, Do, Rule, Scenario, Truth, due, load, names
 
@@ -22,8 +22,8 @@ def test_a_scenario_is_called_as_its_file(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_scenario_can_be_played_in_the_demo_city(name: str, city: City) -> None:
-    marks = Play(load(name), city, 7).marks
+def test_a_scenario_can_be_played_in_its_city(name: str) -> None:
+    marks = Play(load(name), City.build(CitySpec.of(load(name).city), 7), 7).marks
 
     assert {r.at for r in load(name).rules if r.at is not None} <= set(marks)
 
