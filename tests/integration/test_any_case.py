@@ -8,8 +8,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from functions.assess_case.steps import STEPS
-from functions.notify.tell import TASKS
 from shared.adapters.cases import change
 from shared.adapters.clock import ManualClock
 from shared.adapters.memory import MemoryCloud
@@ -19,31 +17,21 @@ from shared.domain import sharing
 from shared.domain.case import Actor, Case, Change, CloseReason, Kind, Look, broken_at
 from shared.domain.errors import Conflict, JikimiError, NotFound
 from shared.domain.notices import reconcile
-from shared.domain.places import Status
-from shared.schema.workflow import CaseRun, Next
+from shared.domain.places import Contact, Phone, Status
 from tests.casework import START, at, evidence, opening, people
+from tests.turns import settle
 
 SEQUENCES = int(os.environ.get("JIKIMI_SEQUENCES", "300"))
 PLACES = st.sampled_from([-990, 0, 400, 985, 1500, 2990, 3500])
 OPERATORS = st.sampled_from(["operator-1", "operator-2", "operator-3"])
 NEIGHBOURS = st.sampled_from(["haneul", "badam"])
-WORK = {
-    Next.ESCALATE: [("notify", "escalate")],
-    Next.OFFER: [("assess", "offer"), ("notify", "neighbours")],
-    Next.GRANT: [("assess", "grant"), ("notify", "guardians")],
-    Next.END_SHARES: [("assess", "end-shares"), ("notify", "neighbours")],
-    Next.TELL_GUARDIANS: [("notify", "guardians")],
-    Next.HAND_OVER: [("notify", "police")],
-    Next.TELL: [("notify", "teachers"), ("notify", "operators"), ("notify", "police")],
-    Next.CLOSE: [
-        ("assess", "close"),
-        ("assess", "revoke"),
-        ("notify", "neighbours"),
-        ("notify", "outcome"),
-        ("notify", "guardians"),
-        ("assess", "report"),
-    ],
-}
+CONTACTS = (
+    Contact("room-1", "operator", email="room@garam.example"),
+    Contact("second-1", "second-operator", mobile="+821000000001"),
+    Contact("duty-1", "duty-officer", mobile="+821000000002"),
+)
+PHONES = (Phone("garam-p-1", "daycare", "김선생", endpoint="app-1", contact_id="second-1"),)
+CHANNELS = st.sampled_from(["push", "sms", "voice", "email", "topic"])
 
 
 class AnyCase(RuleBasedStateMachine):
@@ -55,7 +43,8 @@ class AnyCase(RuleBasedStateMachine):
         self.world = MemoryCloud(self.clock)
         self.on = memory_adapters(self.world)
         self.police = "https://police.example/hand-over"
-        people(self.on, police_url=self.police, guardian="guardian-endpoint")
+        people(self.on, police_url=self.police, guardian="guardian-endpoint", phones=PHONES)
+        self.on("garam").registry.put(*CONTACTS)
         case, entries = opening(status=status, found=evidence(x_m=x_m))
         self.on("garam").cases.create(case, entries)
         self.owners: list[str] = []
@@ -135,22 +124,16 @@ class AnyCase(RuleBasedStateMachine):
         if down:
             dead[self.police] = "failed"
 
+    @rule(channel=CHANNELS, how=st.sampled_from(["down", "failed", "works"]))
+    def a_channel_breaks_or_heals(self, channel: str, how: str) -> None:
+        dead = self.world.table("channels.dead")
+        dead.pop(channel, None)
+        if how != "works":
+            dead[channel] = how
+
     @rule(again=st.booleans())
     def the_workflow_acts(self, *, again: bool) -> None:
-        for _ in range(8):
-            if self.act_once(again=again) not in WORK:
-                break
-
-    def act_once(self, *, again: bool = False) -> Next | None:
-        """What the state machine does in one turn; a retried task runs twice."""
-        run = STEPS["assess"](self.run(), self.on)
-        for where, task in WORK.get(run.next, []) if run.next else []:
-            for _ in range(2 if again else 1):
-                (STEPS if where == "assess" else TASKS)[task](run, self.on)
-        return run.next
-
-    def run(self) -> CaseRun:
-        return CaseRun(tenant_id="garam", case_id="case-1", status="Actual", round=0, turns=0)
+        settle(self.on, again=again, turns=8)
 
     @invariant()
     def one_owner(self) -> None:
@@ -193,6 +176,24 @@ class AnyCase(RuleBasedStateMachine):
         assert all(m.key == f"case-1:v{m.body['version']}" for m in handed)
 
     @invariant()
+    def whatever_a_drill_says_it_says_as_a_drill(self) -> None:
+        assert {m.status for m in self.world.sent} <= {self.case.status.value}
+
+    @invariant()
+    def nobody_without_an_agreement_hears_of_the_case(self) -> None:
+        assert (self.on("nuri").shares.inbox(), self.on("nuri").watch_list.entries()) == ([], [])
+        assert {m.to for m in self.world.sent if m.via == "topic"} <= {"garam"}
+
+    @invariant()
+    def nobody_is_told_the_same_thing_twice(self) -> None:
+        told = [(m.via, m.to, m.key) for m in self.world.sent if m.kind in ("push", "operators") and m.via]
+        assert len(told) == len(set(told))
+
+    @invariant()
+    def no_number_leaves_the_registry(self) -> None:
+        assert "+8210" not in str(self.world.sent)
+
+    @invariant()
     def what_is_pushed_is_opaque(self) -> None:
         assert all("김하나" not in str(m.body) for m in self.world.sent if m.kind != "police")
 
@@ -200,9 +201,8 @@ class AnyCase(RuleBasedStateMachine):
         """Once the workflow had its say: every disclosure has its notice, a closed case no listener."""
         if not hasattr(self, "world"):
             return
-        for _ in range(12):
-            if self.act_once() not in WORK.keys() - {Next.CLOSE}:
-                break
+        self.world.table("channels.dead").clear()
+        settle(self.on)
         assert reconcile(self.on("garam").cases.timeline("case-1")).missing == ()
         if not self.case.is_open:
             assert [self.on(t).watch_list.entries() for t in ("haneul", "badam")] == [[], []]
