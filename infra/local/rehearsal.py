@@ -38,6 +38,7 @@ from shared.domain.case import Actor
 from shared.domain.drill import InjectKind, Scene
 from shared.domain.geo import LatLon, bearing_deg, distance_m
 from shared.domain.places import Camera, Facility, Phone
+from shared.domain.sharing import ShareState
 from shared.ports import Message
 
 START = datetime(2026, 5, 14, 1, 30, tzinfo=UTC)
@@ -175,6 +176,7 @@ class _Rehearsal:
         self.decoy = self.cast.children["child-01"]
         self.numbers = count(1)
         self.script: dict[str, float] = {}
+        self.reported_s = 0.0
         self.now_s = 0.0
         self.desks: dict[str, _Desk] = {}
         self.walkers: list[_Walker] = []
@@ -312,6 +314,7 @@ class _Rehearsal:
         for case_id in self._cases():
             self._operator(case_id)
         self._police()
+        self._neighbours()
         self._disturb()
         self._walk()
 
@@ -327,6 +330,7 @@ class _Rehearsal:
             body = {"child_id": self.decoy.child_id, "pressed_at": self._now()}
             case = self._ask("teacher", "POST", "cases", body)["case"]
             self._open_desk(case["case_id"])
+            self.reported_s = self.now_s
             self._due("call", self.habits.call_112_s)
             place = self.play.person("teacher-1", self.now_s)
             self.walkers.append(
@@ -359,10 +363,22 @@ class _Rehearsal:
         if self._once("with-guardian", self._is_due("guardian")):
             self._ask("police", "POST", f"cases/{self.case_id}/guardian", {})
 
+    def _neighbours(self) -> None:
+        """Their operators take what they are offered; then their scanners listen too."""
+        for tenant in self.city.tenants[1:]:
+            there = tenant.tenant_id
+            for share in self.on(there).shares.inbox():
+                if share.state is ShareState.OFFERED:
+                    self._due(f"accept:{there}:{share.case_id}", self.habits.acknowledge_s)
+                    if self._once(f"offer:{there}", self._is_due(f"accept:{there}:{share.case_id}")):
+                        path = f"offers/{self.tenant}/{share.case_id}/accept"
+                        self._ask("operator", "POST", path, {}, tenant=there)
+                        self._say("accepted", neighbour=tenant.name)
+
     def _disturb(self) -> None:
         """The supervisor lets go wrong what the script says, once there is a case."""
         for kind in self.plan.injects:
-            is_due = "reported" in self.done and self.now_s >= self.script[kind]
+            is_due = "reported" in self.done and self.now_s >= self.reported_s + self.script[kind]
             if "secured" not in self.done and self._once(f"inject:{kind}", is_due):
                 path = f"drills/{self.drill_id}/injects"
                 made = self._ask("official", "POST", path, {"kind": kind})["drill"]["injects"][-1]
@@ -492,15 +508,24 @@ class _Rehearsal:
     def _now(self) -> str:
         return self.clock.at.isoformat()
 
-    def _ask(self, role: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    def _ask(
+        self, role: str, method: str, path: str, body: Mapping[str, Any] | None = None, *, tenant: str = ""
+    ) -> Any:
         """What somebody's screen asks the API. AssertionError for anything but success."""
-        answer = api(self._event(role, method, path, body), _Context(), on=self.on)  # type: ignore[arg-type]
+        who = {
+            "sub": f"{role}-1",
+            "custom:tenant": tenant or self.tenant,
+            "custom:facility": self.facility.facility_id,
+            "cognito:groups": f"[{role}]",
+        }
+        answer = api(self._event(who, method, path, body), _Context(), on=self.on)  # type: ignore[arg-type]
         if answer["statusCode"] >= 300:
             raise AssertionError(f"{role} {method} {path}: {answer['body']}")
         return json.loads(answer["body"])
 
-    def _event(self, role: str, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
-        claims = {"sub": f"{role}-1", "custom:tenant": self.tenant, "cognito:groups": f"[{role}]"}
+    def _event(
+        self, who: Mapping[str, str], method: str, path: str, body: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
         number = next(self.numbers)
         return {
             "version": "2.0",
@@ -518,9 +543,7 @@ class _Rehearsal:
                 "requestId": f"r-{number}",
                 "stage": "$default",
                 "routeKey": f"{method} /v1/{{proxy+}}",
-                "authorizer": {
-                    "jwt": {"claims": claims | {"custom:facility": self.facility.facility_id}, "scopes": None}
-                },
+                "authorizer": {"jwt": {"claims": dict(who), "scopes": None}},
             },
             "isBase64Encoded": False,
             **({"body": json.dumps(body)} if body is not None else {}),

@@ -100,7 +100,7 @@ class Drill:
     separated_at: when the child really left (T0), as the observer saw it.
 
     announced: everybody may know; else only `informed`, who planned it, and whoever watches over it.
-    script: injects planned, with their seconds after the start. paused_for: "real-case", "supervisor".
+    script: injects planned, with their seconds after the first case. paused_for: "real-case", "supervisor".
     clock, phases: of the first case, kept when it stopped, for those that come after.
     """
 
@@ -224,7 +224,7 @@ def plan(
 
 
 def script(injects: Sequence[InjectKind], seed: int) -> tuple[tuple[InjectKind, float], ...]:
-    """When each inject is due, seconds after the start: within five minutes, in an order of the seed's."""
+    """When each inject is due, seconds after the first case: within five minutes, in the seed's order."""
     timed = [(kind, 30.0 + pick(seed, f"when:{kind}", 271)) for kind in dict.fromkeys(injects)]
     return tuple(sorted(timed, key=lambda each: (each[1], each[0])))
 

@@ -141,7 +141,7 @@ class InjectTold(Told):
 
 
 class ScriptTold(Told):
-    """An inject that is planned: due so many seconds after the start."""
+    """An inject that is planned: due so many seconds after the first case."""
 
     kind: InjectKind
     after_s: float
