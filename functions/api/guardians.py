@@ -86,9 +86,10 @@ def history(child_id: http.Id, desk: AtDesk, since: http.Moment | None = None) -
 def give_link(child_id: http.Id, body: wire.LinkAsked, desk: AtDesk) -> wire.LinkTold:
     """A guardian's own page, or a citizen's right to call for help. Told once; each time a new one."""
     child = _child(desk, child_id)
-    if body.use == Use.DEVICE and child.subject_class is not SubjectClass.CITIZEN:
+    use = Use(body.use)
+    if use is Use.DEVICE and child.subject_class is not SubjectClass.CITIZEN:
         raise Conflict("not-a-citizen")
-    return issue(desk, Use(body.use), child.child_id)
+    return issue(desk, use, child.child_id)
 
 
 @router.put("/cases/<case_id>/guardian/link", summary="A guardian's status page", tags=["guardians"])
@@ -251,7 +252,7 @@ def _certificate(desk: Desk, subject_id: str) -> wire.CertificateTold:
 def _history(desk: Desk, subject_id: str, since: http.Moment | None) -> wire.HistoryTold:
     """Readings from the access log, and disclosures from the cases' timelines."""
     begin = since or desk.now - HISTORY
-    lines = [_read(desk, each) for each in desk.on.access_log.since(begin) if each.subject_id == subject_id]
+    lines = [_read(desk, each) for each in desk.on.access_log.of("subject", subject_id, begin)]
     for case in desk.on.cases.of_subject(subject_id):
         for each in _notices(desk, case):
             if each.at >= begin:

@@ -5,6 +5,7 @@ contacts and what became of a withdrawal stand with the guardian (위치정보�
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,7 +13,7 @@ from shared.adapters.cases import change
 from shared.adapters.hearing import forget
 from shared.adapters.notices import BATCHED, NOTICE, contact_id
 from shared.adapters.wiring import Adapters
-from shared.domain.case import Actor, note, places_destroyed
+from shared.domain.case import Actor, Case, note, places_destroyed, system
 from shared.domain.errors import Conflict
 from shared.domain.guardian import Certificate, Filed, Guardianship, Owed, consented
 from shared.domain.places import Child, Contact
@@ -21,7 +22,10 @@ PURGE = "purge"
 PURGED_BY = timedelta(hours=24)  # FIELD AT-5.6
 AGAIN = timedelta(minutes=5)  # what is held is looked at again after this long
 
+HELD_AGAIN = timedelta(hours=1)
+
 OPEN_CASE = "open-case"
+LEGAL_HOLD = "legal-hold"
 NOTICE_OWED = "notice-owed"
 PERMANENT = {"access-log": "access-log-law", "case-record": "public-record"}
 """Kept by other laws, without a place, a name or a number: for how long is said with the ground."""
@@ -100,7 +104,11 @@ def purge(on: Adapters, subject_id: str) -> Guardianship:
     if on.cases.open_case_of(subject_id) is not None:
         held |= dict.fromkeys(("case-places", "track", "contacts"), OPEN_CASE)
     else:
-        gone += _destroy_places(on, subject_id, now)
+        keep = {hold.case_id for hold in on.records.holds()}
+        cases = on.cases.of_subject(subject_id)
+        if any(case.case_id in keep for case in cases):
+            held["case-places"] = LEGAL_HOLD
+        gone += _destroy_places(on, subject_id, [case for case in cases if case.case_id not in keep])
         if any(each.what == NOTICE for each in owed):
             held["contacts"] = NOTICE_OWED
         elif before.filed is not None or before.endpoint:
@@ -119,20 +127,22 @@ def purge(on: Adapters, subject_id: str) -> Guardianship:
     for each in owed:
         if each.what == PURGE:
             on.guardians.settle(each)
-            if set(held) - set(PERMANENT):
-                on.guardians.owe(replace(each, look_at=now + AGAIN, reason=held["contacts"]))
+            waits = {ground for what, ground in held.items() if what not in PERMANENT}
+            if waits:
+                again = HELD_AGAIN if waits == {LEGAL_HOLD} else AGAIN
+                on.guardians.owe(replace(each, look_at=now + again, reason=min(waits)))
     return after
 
 
-def _destroy_places(on: Adapters, subject_id: str, now: datetime) -> Counter[str]:
-    """Every coordinate kept of somebody: the track, and the evidence of closed cases."""
+def _destroy_places(on: Adapters, subject_id: str, cases: Sequence[Case]) -> Counter[str]:
+    """Every coordinate kept of somebody: the track, and the evidence of these closed cases."""
     gone: Counter[str] = Counter()
     child = on.registry.child(subject_id)
     if child.beacon_id:
         forget(on, [child.beacon_id])
         gone["track"] += 1
-    by = Actor("system", on.tenant_id, "system")
-    for case in on.cases.of_subject(subject_id):
+    by, now = system(on.tenant_id), on.clock.now()
+    for case in cases:
         gone["case-places"] += on.cases.forget_places(case.case_id)
         on.police_desk.forget(case.case_id)
         change(on.cases, case.case_id, lambda closed: places_destroyed(closed, by, now))

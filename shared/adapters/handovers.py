@@ -53,6 +53,7 @@ def _made(on: Adapters, case: Case, version: int, now: datetime) -> HandOver:
         version=version,
         now=now,
         before=stored(on, case.case_id, version - 1) if version > 1 else None,
+        guardianship=on.guardians.of(case.subject.subject_id),
     )
     kept = on.police_desk.keep(case.case_id, version, record.model_dump_json(), until=now + KEPT)
     return HandOver.model_validate_json(kept)

@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from shared.domain.case import Case, Entry, Evidence, Kind
+from shared.domain.guardian import Guardianship
 from shared.domain.handover import KEPT, deliveries
 from shared.domain.places import Child, Facility, Status, Tenant
 from shared.domain.reach import reach
@@ -220,8 +221,12 @@ def hand_over(
     version: int,
     now: datetime,
     before: "HandOver | None" = None,
+    guardianship: Guardianship | None = None,
 ) -> HandOver:
-    """The sealed record of a case as it stands. entries: the whole timeline; before: the last version."""
+    """The sealed record of a case as it stands.
+
+    entries: the whole timeline; before: the last version; guardianship: what is known of the guardian.
+    """
     last = case.last
     return HandOver(
         record_id=f"{case.tenant_id}/{case.case_id}",
@@ -237,7 +242,7 @@ def hand_over(
         if before is None
         else (Replaced(version=before.version, created_at=before.created_at, checksum=before.checksum),),
         subject=_subject(case, child),
-        guardian=_guardian(child, now),
+        guardian=_guardian(case, child, guardianship, now),
         reporter=_reporter(case, entries, facility),
         circumstances=CircumstancesBlock(
             last_seen=_place(last.get(Kind.SEEN), now),
@@ -284,9 +289,23 @@ def _subject(case: Case, child: Child | None) -> SubjectBlock:
     )
 
 
-def _guardian(child: Child | None, now: datetime) -> GuardianBlock:
-    consent = child.consent if child else None
-    return GuardianBlock(consent_collection=UNKNOWN if consent is None else consent.allows(now))
+def _guardian(case: Case, child: Child | None, kept: Guardianship | None, now: datetime) -> GuardianBlock:
+    """A consent that was not asked for yet is 미상, which is neither yes nor no."""
+    consent, filed = child.consent if child else None, kept.filed if kept else None
+    collection = UNKNOWN if consent is None else consent.allows(now)
+    reached_at = case.clock.get("TG", UNKNOWN)
+    if filed is None:
+        return GuardianBlock(consent_collection=collection, reached_at=reached_at)
+    police, alert = filed.separate.police_location, filed.separate.missing_alert
+    return GuardianBlock(
+        name=filed.form.guardian_name,
+        relation=filed.relation or UNKNOWN,
+        phone=filed.form.guardian_contact,
+        reached_at=reached_at,
+        consent_collection=collection,
+        consent_police_location=UNKNOWN if police is None else police,
+        consent_alert=UNKNOWN if alert is None else alert,
+    )
 
 
 def _reporter(case: Case, entries: Sequence[Entry], facility: Facility | None) -> ReporterBlock:

@@ -19,6 +19,7 @@ from shared.adapters.notices import check, serve, soon
 from shared.domain.case import Actor, CloseReason, close
 from shared.domain.errors import NotFound
 from shared.domain.notices import disclose, disclosing
+from shared.domain.retention import Hold
 from shared.schema.guardians import ConsentAsked
 from tests.unit.functions.api.town import (
     DIRECTOR,
@@ -418,6 +419,23 @@ def test_at_5_6_a_notice_that_is_owed_keeps_the_contact_until_it_is_told(town: T
 
     held = {each["what"]: each["ground"] for each in begun.body["held"]}
     assert (held.get("contacts"), town.on("garam").guardians.of("c-1").filed) == ("notice-owed", None)
+
+
+def test_at_5_6_a_case_under_legal_hold_keeps_its_places_and_the_certificate_says_why(town: Town):
+    town.heard()
+    case_id = town.case("c-1")
+    ended(town, case_id)
+    on = town.on("garam")
+    on.records.hold(Hold(case_id, "court", "evidence", START))
+    told = town.ask(None, f"POST /v1/guardians/{town.link('guardian')}/withdraw", {})
+    kept = [entry for entry in on.cases.timeline(case_id) if entry.evidence]
+    on.records.lift(case_id)
+    town.later(3600)
+    sweep(on)
+
+    held = {each["what"]: each["ground"] for each in told.body["held"]}
+    assert (held["case-places"], told.body["complete"], len(kept)) == ("legal-hold", False, 1)
+    assert [entry for entry in on.cases.timeline(case_id) if entry.evidence] == []
 
 
 def test_after_a_withdrawal_a_new_consent_may_be_given(town: Town):

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from shared.domain import case as cases
 from shared.domain.case import Kind, Look
+from shared.domain.guardian import Filed, Form, Guardianship, Proof, Separate
 from shared.domain.places import Child, Facility, Status, Tenant
 from shared.schema.handover import UNKNOWN, HandOver, checksum, hand_over
 from tests.casework import HOME, at, evidence, opening, strip, who
@@ -16,7 +17,11 @@ CHILD = Child("child-1", "daycare", "김하나", "07", "beacon-1", 4, sex="F")
 
 
 def made(
-    *, child: Child | None = CHILD, version: int = 3, before: HandOver | None = None, **how: Any
+    *,
+    child: Child | None = CHILD,
+    version: int = 3,
+    before: HandOver | None = None,
+    **how: Any,
 ) -> HandOver:
     """The record of a case heard, seen on a camera, and told to 112."""
     case, entries = opening(**{"found": evidence(x_m=10), **how})
@@ -133,3 +138,31 @@ def test_a_destroyed_place_is_left_out_of_the_history() -> None:
     )
 
     assert record.history == ()
+
+
+def test_the_guardian_is_there_as_the_consent_was_filed_and_what_was_not_asked_is_unknown() -> None:
+    form = Form(
+        "김하나", "", at(0).date(), "김보호", "", "010-0000-0000", "life-and-body", at(0).date(), "seal"
+    )
+    filed = Filed(form, next(iter(Proof)), "0" * 64, at(0), "director-1", relation="모")
+    filed = replace(filed, separate=Separate(police_location=True))
+    case, entries = opening(found=evidence())
+    record = hand_over(
+        replace(case, clock={**case.clock, "TG": at(30)}),
+        entries,
+        tenant=Tenant("garam", "가람구", strip(0)),
+        child=CHILD,
+        facility=None,
+        guardianship=Guardianship("child-1", filed),
+        shares=(),
+        version=1,
+        now=at(60),
+    ).guardian
+
+    assert (record.name, record.relation, record.phone, record.reached_at) == (
+        "김보호",
+        "모",
+        "010-0000-0000",
+        at(30),
+    )
+    assert (record.consent_police_location, record.consent_alert) == (True, UNKNOWN)
