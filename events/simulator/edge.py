@@ -8,7 +8,9 @@ time and, when it has one, the connection; the edge says which messages to send.
   every `Cadence.ordinary_s` on the ordinary lane. Intervals begin at whole multiples of it on the
   clock, so that what neighbouring scanners say is about the same moment. A scanner reports of each
   beacon the newest scan that heard it: its packets are one scan's packets. A phone adds up all scans
-  of its shorter interval: a departure is judged by how much of it was heard.
+  of its shorter interval, dated at its middle: a departure is judged by how much of it was heard.
+- An interval in which a phone heard just the beacons of the one before waits for the next, once, and
+  goes out with it: who came or went is told at once, that nobody did half as often.
 - An empty message says "alive" when nothing was sent for `Cadence.heartbeat_s`: silence of a living
   scanner is evidence.
 - Nothing is lost without a network: messages are kept until acknowledged, 24 h at least, and sent
@@ -16,8 +18,10 @@ time and, when it has one, the connection; the edge says which messages to send.
   moment it is sent, so a message that waited says the same as one that did not.
 """
 
+import json
+import zlib
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -36,7 +40,9 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """Seconds between messages. sums: an ordinary sighting is all scans of the interval, not the newest."""
+    """Seconds between messages. sums: an ordinary sighting is all scans of the interval, not the newest,
+    and an interval that brought no change waits for the next.
+    """
 
     ordinary_s: float = 10.0
     heartbeat_s: float = 30.0
@@ -54,7 +60,7 @@ PHONE = Cadence(ordinary_s=4.0, sums=True)
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One beacon in one scan, or in several. at_ms, rssi_dbm: means over the packets; packets: at least 1."""
+    """One beacon in one scan, or in several. rssi_dbm: mean over the packets; packets: at least 1."""
 
     beacon_id: str
     at_ms: int
@@ -102,6 +108,12 @@ class Message:
         return body
 
 
+def encoded(payload: Mapping[str, Any]) -> bytes:
+    """A payload as it travels: JSON, deflated (RFC 1950) where that is shorter."""
+    plain = json.dumps(payload, separators=(",", ":")).encode()
+    return min(plain, zlib.compress(plain, 9), key=len)
+
+
 class Edge:
     """One device. Not for threads: whoever owns it calls it from one place."""
 
@@ -117,6 +129,8 @@ class Edge:
         self._cadence = cadence
         self._seq = first_seq
         self._pending: dict[str, list[Heard]] = {}
+        self._waiting: list[Heard] = []
+        self._before: set[str] = set()
         self._interval = now_ms // cadence.ordinary_ms
         self._spoke_ms = now_ms - round(cadence.heartbeat_s * 1000)
         self._kept: OrderedDict[int, Message] = OrderedDict()
@@ -140,12 +154,18 @@ class Edge:
                 self._pending.setdefault(h.beacon_id, []).append(h)
         interval = now_ms // self._cadence.ordinary_ms
         if interval > self._interval:
+            middle_ms = self._interval * self._cadence.ordinary_ms + self._cadence.ordinary_ms // 2
             self._interval = interval
-            pending = [self._report(self._pending[b]) for b in sorted(self._pending.keys() - self._watched)]
+            beacons = self._pending.keys() - self._watched
+            pending = [self._report(self._pending[b], middle_ms) for b in sorted(beacons)]
             self._pending.clear()
+            if self._cadence.sums and beacons and beacons == self._before and not self._waiting:
+                self._waiting = pending
             # A phone's position is news in itself: it is where the group is.
-            if pending or located is not None:
-                self._make(Lane.ORDINARY, pending, now_ms, located)
+            elif pending or self._waiting or located is not None:
+                self._make(Lane.ORDINARY, [*self._waiting, *pending], now_ms, located)
+                self._waiting = []
+            self._before = set(beacons)
         if now_ms - self._spoke_ms >= self._cadence.heartbeat_s * 1000:
             self._make(Lane.ORDINARY, (), now_ms, located)
 
@@ -175,8 +195,8 @@ class Edge:
         """`seq` of every message not acknowledged yet."""
         return self._kept.keys()
 
-    def _report(self, scans: Sequence[Heard]) -> Heard:
-        return _sum(scans) if self._cadence.sums else scans[-1]
+    def _report(self, scans: Sequence[Heard], middle_ms: int) -> Heard:
+        return _sum(scans, middle_ms) if self._cadence.sums else scans[-1]
 
     def _make(self, lane: Lane, heard: Sequence[Heard], now_ms: int, located: Located | None) -> None:
         parts = [tuple(heard[i : i + MAX_SIGHTINGS]) for i in range(0, len(heard), MAX_SIGHTINGS)] or [()]
@@ -186,9 +206,8 @@ class Edge:
         self._spoke_ms = now_ms
 
 
-def _sum(scans: Sequence[Heard]) -> Heard:
+def _sum(scans: Sequence[Heard], at_ms: int) -> Heard:
     """Several scans of one beacon as one: every packet counts alike."""
     packets = sum(h.packets for h in scans)
-    at_ms = round(sum(h.packets * h.at_ms for h in scans) / packets)
     rssi_dbm = round(sum(h.packets * h.rssi_dbm for h in scans) / packets)
     return Heard(scans[0].beacon_id, at_ms, rssi_dbm, min(packets, MAX_PACKETS))

@@ -23,7 +23,7 @@ from typing import Any, Self
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from events.simulator.edge import Lane
+from events.simulator.edge import Lane, encoded
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ class Fleet:
     def publish(self, thing: str, lane: Lane, payload: Mapping[str, Any]) -> "Future[None]":
         """Publish a thing's message; done at its PUBACK. KeyError for a thing that was not connected."""
         topic = sightings_topic(self._lines[thing].tenant_id, thing, lane, self._prefix)
-        return self.publish_raw(thing, topic, json.dumps(payload, separators=(",", ":")).encode())
+        return self.publish_raw(thing, topic, encoded(payload))
 
     def publish_raw(self, thing: str, topic: str, body: bytes) -> "Future[None]":
         """Publish any bytes anywhere, as a broken or hostile thing would."""

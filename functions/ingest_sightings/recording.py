@@ -23,7 +23,7 @@ from shared.domain.outing import Member, Outing
 from shared.domain.position import Fix as Located
 from shared.domain.position import gps_fix
 from shared.domain.position import track as located
-from shared.domain.sighting import Sighting, merge, remember
+from shared.domain.sighting import SCANNER_MS, Sighting, merge, remember
 from shared.domain.watching import (
     Alert,
     Fix,
@@ -145,7 +145,7 @@ def _with(track: PhoneTrack | ScannerTrack, arrived: Arrived) -> PhoneTrack | Sc
         return merge_reports(track, arrived.reported_ms[mine], arrived.fixes[mine], arrived.heard[mine])
     heard = arrived.heard[track.scanner_id]
     newest_ms = max(s.at_ms for known in (*track.heard.values(), *heard.values()) for s in known)
-    return replace(track, heard=remember(track.heard, heard, newest_ms=newest_ms))
+    return replace(track, heard=remember(track.heard, heard, newest_ms=newest_ms, lately_ms=SCANNER_MS))
 
 
 def _note(on: Adapters, directory: Directory, known: Tracks, unknown: Mapping[str, set[str]]) -> bool:

@@ -72,14 +72,15 @@ def unpack_window(packed: bytes) -> Window:
 
 _SAID = struct.Struct("<BQHBHHH")  # format, newest ms, number of reports, fixes, beacons, moments, places
 _AGE = 3  # bytes of an age: milliseconds before the newest, up to 4.6 h (LAST_MS is less)
+_NARROW = 0x10  # marks the format when a sighting takes 12 bits: 7 of strength, 5 of packets
 _FEW = 255  # places up to which a byte tells which; two bytes beyond. All ones: nowhere
 
 
 def pack_said(reported_ms: Sequence[int], fixes: Sequence[Fix], heard: Heard) -> bytes:
     """A source's reports, fixes and sightings in bytes.
 
-    Sightings of one instant share its time and place, and take 2 bytes each and a bit for every beacon;
-    15 children heard for a minute by a phone that reports every 4 s make about 900 bytes. A moment is its
+    Sightings of one instant share its time and place, and take 12 bits each and a bit for every beacon;
+    15 children heard for 90 s by a phone that reports every 4 s make about 900 bytes. A moment is its
     age, its place, and either a 0 and a bit for each beacon or, if few were heard, how many and which.
     """
     beacons = sorted(heard)
@@ -92,15 +93,17 @@ def pack_said(reported_ms: Sequence[int], fixes: Sequence[Fix], heard: Heard) ->
     places = {place: n for n, place in enumerate(sorted({*told.values(), *fixed}))}
     form, packed_places = _pack_places(list(places))
     newest_ms = max([*reported_ms[-1:], *(fix[0] for fix in fixes), *(key[0] for key in moments)], default=0)
-    head = form, newest_ms, len(reported_ms), len(fixes), len(beacons), len(moments), len(places)
-    parts = [_SAID.pack(*head), packed_places]
+    strengths = [s for key in sorted(moments, key=_by_time) for _, s in moments[key]]
+    narrow = all(s.packets < 32 and -127 <= s.rssi_dbm <= 0 for s in strengths)
+    form |= _NARROW if narrow else 0
+    counts = len(reported_ms), len(fixes), len(beacons), len(moments), len(places)
+    parts = [_SAID.pack(form, newest_ms, *counts), packed_places]
     width = 1 if len(places) < _FEW else 2
     nowhere = 256**width - 1
     parts += [(newest_ms - at_ms).to_bytes(_AGE, "little") for at_ms in reported_ms]
     for fix, where in zip(fixes, fixed, strict=True):
         parts += [(newest_ms - fix[0]).to_bytes(_AGE, "little"), places[where].to_bytes(width, "little")]
     parts += [_pack_text(beacon_id) for beacon_id in beacons]
-    rssi, packets = bytearray(), bytearray()
     bits_size = (len(beacons) + 7) // 8
     for key in sorted(moments, key=_by_time):
         members = moments[key]
@@ -113,9 +116,14 @@ def pack_said(reported_ms: Sequence[int], fixes: Sequence[Fix], heard: Heard) ->
             for n, _ in members:
                 bits |= 1 << n
             parts += [b"\0", bits.to_bytes(bits_size, "little")]
-        rssi += bytes([s.rssi_dbm & 0xFF for _, s in members])
-        packets += bytes([s.packets for _, s in members])
-    return b"".join([*parts, rssi, packets])
+    if narrow:
+        parts.append(bytes([s.rssi_dbm + 127 << 1 | s.packets & 1 for s in strengths]))
+        halves = [*(s.packets >> 1 for s in strengths), 0]
+        parts.append(bytes([a | b << 4 for a, b in zip(halves[::2], halves[1::2], strict=False)]))
+    else:
+        parts.append(bytes([s.rssi_dbm & 0xFF for s in strengths]))
+        parts.append(bytes([s.packets for s in strengths]))
+    return b"".join(parts)
 
 
 @lru_cache(maxsize=512)
@@ -127,7 +135,7 @@ def unpack_said(packed: bytes, source_id: str) -> tuple[tuple[int, ...], tuple[F
     form, newest_ms, report_count, fix_count, beacon_count, moment_count, place_count = _SAID.unpack_from(
         packed
     )
-    places, at = _unpack_places(form, packed, _SAID.size, place_count)
+    places, at = _unpack_places(form & ~_NARROW, packed, _SAID.size, place_count)
     width = 1 if place_count < _FEW else 2
     nowhere = 256**width - 1
     number = partial(int.from_bytes, byteorder="little")
@@ -153,8 +161,7 @@ def unpack_said(packed: bytes, source_id: str) -> tuple[tuple[int, ...], tuple[F
         where, accuracy_m = (None, 0) if place == nowhere else places[place]
         moments.append((newest_ms - age, where, accuracy_m, members))
     total = sum([len(members) for *_, members in moments])
-    rssi = memoryview(packed)[at : at + total].cast("b")
-    packets = packed[at + total : at + 2 * total]
+    rssi, packets = _strengths(packed[at:], total, narrow=bool(form & _NARROW))
     heard: list[list[Sighting]] = [[] for _ in beacons]
     k = 0
     for at_ms, where, accuracy_m, members in moments:
@@ -166,6 +173,15 @@ def unpack_said(packed: bytes, source_id: str) -> tuple[tuple[int, ...], tuple[F
         tuple(fixes),
         {beacon: tuple(each) for beacon, each in zip(beacons, heard, strict=True)},
     )
+
+
+def _strengths(packed: bytes, count: int, *, narrow: bool) -> tuple[Sequence[int], Sequence[int]]:
+    """(rssi_dbm, packets) of so many sightings."""
+    if not narrow:
+        return memoryview(packed)[:count].cast("b"), packed[count : 2 * count]
+    strong, halves = packed[:count], packed[count:]
+    high = [half for pair in halves for half in (pair & 0xF, pair >> 4)]
+    return [(s >> 1) - 127 for s in strong], [s & 1 | h << 1 for s, h in zip(strong, high, strict=False)]
 
 
 @lru_cache(maxsize=1024)

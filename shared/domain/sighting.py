@@ -12,8 +12,12 @@ from shared.domain.geo import LatLon
 
 WINDOW_MS = 120_000  # how far back the newest sighting's company reaches
 WINDOW_MAX = 64  # sightings a window holds: keeps the stored item near one write unit
-LATELY_MS = 64_000
-"""How far back a source remembers all it heard: three times the 20 s after which an unheard child alarms."""
+PHONE_MS = 90_000
+"""How far back a phone remembers all it heard: a child that strolls away shows in its trend that long."""
+SCANNER_MS = 30_000
+"""How far back a scanner does: three of its reports."""
+PLACED_MS = 20_000
+"""How far back a source remembers where it was when it heard."""
 LAST_MS = 4 * 3600 * 1000
 """How far back a source remembers of each beacon the newest sighting: longer than a search."""
 
@@ -78,20 +82,31 @@ Heard = Mapping[str, tuple[Sighting, ...]]
 """What one source heard: by beacon, oldest first, unique by `at_ms`."""
 
 
-def remember(heard: Heard, arrived: Mapping[str, Sequence[Sighting]], *, newest_ms: int) -> Heard:
-    """What one source remembers after what arrived: all of the last LATELY_MS, and each beacon's newest.
+def remember(
+    heard: Heard, arrived: Mapping[str, Sequence[Sighting]], *, newest_ms: int, lately_ms: int
+) -> Heard:
+    """What one source remembers after what arrived: all since `lately_ms` before, and each beacon's newest.
+    The places of what is older than PLACED_MS are left out.
 
     newest_ms: event time of whatever the source said last. Both cuts keep the top of a total order, so
     any order, any duplicates and any batches end in the same. `heard` itself is left as it is.
     """
-    lately_ms, oldest_ms = newest_ms - LATELY_MS, newest_ms - LAST_MS
+    since_ms, oldest_ms = newest_ms - lately_ms, newest_ms - LAST_MS
     kept: dict[str, tuple[Sighting, ...]] = {}
     for beacon_id in heard.keys() | arrived.keys():
         known = _united(heard.get(beacon_id, ()), arrived.get(beacon_id, ()))
-        first = next((n for n, s in enumerate(known) if s.at_ms > lately_ms), len(known) - 1)
+        first = next((n for n, s in enumerate(known) if s.at_ms > since_ms), len(known) - 1)
         if known[first].at_ms > oldest_ms:
-            kept[beacon_id] = known[first:] if first else known
+            kept[beacon_id] = _placed_lately(known[first:], newest_ms - PLACED_MS)
     return kept
+
+
+def _placed_lately(known: tuple[Sighting, ...], since_ms: int) -> tuple[Sighting, ...]:
+    """Without the places of what is older; the newest keeps its own. Nobody asks where a phone was then."""
+    if not any(s.where is not None and s.at_ms <= since_ms for s in known[:-1]):
+        return known
+    older = [s if s.at_ms > since_ms else s._replace(where=None, accuracy_m=0) for s in known[:-1]]
+    return (*older, known[-1])
 
 
 def _united(known: tuple[Sighting, ...], arrived: Sequence[Sighting]) -> tuple[Sighting, ...]:

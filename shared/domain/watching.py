@@ -11,7 +11,7 @@ from shared.domain.geo import LatLon
 from shared.domain.outing import Answer, Member, Outing
 from shared.domain.places import Policy
 from shared.domain.proximity import PhoneTrack
-from shared.domain.sighting import LAST_MS, LATELY_MS, Sighting, remember
+from shared.domain.sighting import LAST_MS, PHONE_MS, Sighting, remember
 
 REPORTS_MAX = 120  # of a phone: one every half second
 FIXES_MAX = 3  # where it is, and a little of where it was
@@ -34,7 +34,7 @@ def merge_reports(
     fixes: Iterable[Fix],
     heard: Mapping[str, Sequence[Sighting]] = NOTHING,
 ) -> PhoneTrack:
-    """The phone's track with what arrived: a union, cut to LATELY_MS, REPORTS_MAX and FIXES_MAX.
+    """The phone's track with what arrived: a union, cut to PHONE_MS, REPORTS_MAX and FIXES_MAX.
 
     All cuts keep the top of a total order, so any order and any duplicates end in the same track. Of
     two fixes at one instant the more accurate is kept. What is heard is never later than its report.
@@ -42,7 +42,7 @@ def merge_reports(
     reports = sorted({*track.reported_ms, *reported_ms})
     if not reports:
         return track
-    lately_ms = reports[-1] - LATELY_MS
+    since_ms = reports[-1] - PHONE_MS
     by_time: dict[int, Fix] = {}
     for fix in (*track.fixes, *fixes):
         kept = by_time.get(fix[0])
@@ -50,9 +50,9 @@ def merge_reports(
             by_time[fix[0]] = fix
     return replace(
         track,
-        reported_ms=tuple([t for t in reports if t > lately_ms][-REPORTS_MAX:]),
+        reported_ms=tuple([t for t in reports if t > since_ms][-REPORTS_MAX:]),
         fixes=tuple([by_time[t] for t in sorted(by_time)[-FIXES_MAX:] if t > reports[-1] - LAST_MS]),
-        heard=remember(track.heard, heard, newest_ms=reports[-1]),
+        heard=remember(track.heard, heard, newest_ms=reports[-1], lately_ms=PHONE_MS),
     )
 
 

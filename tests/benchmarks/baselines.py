@@ -10,11 +10,13 @@ keeps the last writer's word, so a message that is late moves a child back in ti
 
 import base64
 import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from shared.domain.geo import LatLon
+from shared.schema.sightings import DEFLATED
 
 Batch = Sequence[Mapping[str, Any]]
 
@@ -85,4 +87,6 @@ def batch_writer(resource: Any) -> Callable[[Batch], int]:
 def _said(batch: Batch) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for each in batch:
         body = json.loads(each["body"])
-        yield body["tenant"], body["thing"], json.loads(base64.b64decode(body["payload"]))
+        raw = base64.b64decode(body["payload"])
+        plain = zlib.decompress(raw) if raw[:1] == DEFLATED else raw
+        yield body["tenant"], body["thing"], json.loads(plain)

@@ -8,6 +8,7 @@ import gzip
 import json
 import math
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from events.simulator.radio import SCAN_S, Radio
 from events.simulator.scenario import Scenario
 from shared.domain.outing import Member, Outing, OutingState
 from shared.domain.places import Camera, Child, Status
+from shared.schema.sightings import DEFLATED
 
 BUILD = Path(__file__).parents[2] / ".build"
 START = datetime(2026, 5, 12, 1, 0, tzinfo=UTC)  # ten in the morning in Seoul
@@ -60,8 +62,14 @@ class Sent:
     payload: bytes
 
     @property
+    def said(self) -> dict[str, Any]:
+        plain = zlib.decompress(self.payload) if self.payload[:1] == DEFLATED else self.payload
+        said: dict[str, Any] = json.loads(plain)
+        return said
+
+    @property
     def sightings(self) -> int:
-        return len(json.loads(self.payload)["s"])
+        return len(self.said["s"])
 
 
 @dataclass(frozen=True)
@@ -94,13 +102,13 @@ def load(spec: TraceSpec) -> Trace:
         made = path.with_suffix(".part")
         with gzip.open(made, "wt", encoding="utf-8", compresslevel=3) as file:
             file.writelines(
-                json.dumps([m.at_ms, m.tenant_id, m.thing, m.lane, m.payload.decode()]) + "\n"
+                json.dumps([m.at_ms, m.tenant_id, m.thing, m.lane, m.payload.decode("latin-1")]) + "\n"
                 for m in _Recorder(city, scenarios, spec).messages()
             )
         made.rename(path)
     with gzip.open(path, "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
-    messages = [Sent(at_ms, tenant, thing, lane, said.encode()) for at_ms, tenant, thing, lane, said in rows]
+    messages = [Sent(at_ms, of, thing, lane, p.encode("latin-1")) for at_ms, of, thing, lane, p in rows]
     outings = [_outing(city, scenario) for scenario in scenarios]
     return Trace(spec, city.records(TENANT), outings, messages)
 
@@ -266,8 +274,7 @@ class _Recorder:
                     device.acknowledged(message.seq)
                     sending.append((_ms(now_s) + self.delay_ms[name], name, message))
             for at_ms, name, message in sorted(sending, key=lambda each: (each[0], each[1])):
-                said = json.dumps(message.payload(at_ms), separators=(",", ":")).encode()
-                yield Sent(at_ms, TENANT, name, message.lane, said)
+                yield Sent(at_ms, TENANT, name, message.lane, edge.encoded(message.payload(at_ms)))
         print(file=sys.stderr)
 
     def _listen(self, at_s: float) -> Mapping[str, list[edge.Heard]]:

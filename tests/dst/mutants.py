@@ -24,7 +24,6 @@ from shared.adapters.cases import MemoryCases
 from shared.adapters.tracking import MemoryTracking
 from shared.domain.errors import NotFound
 from shared.domain.places import Phone
-from shared.domain.sighting import LATELY_MS
 from shared.ports import PhoneTrack, key_of
 from shared.schema.sightings import read_envelope
 from tests.dst.__main__ import quieten
@@ -66,15 +65,15 @@ def _ignore_lost(self: FaultyTracking, tracks: Any, **named: Any) -> list[Any]:
 _FAULTY_SAVE = FaultyTracking.save
 
 
-def _newest_only(heard: Any, arrived: Any, *, newest_ms: int) -> Any:
+def _newest_only(heard: Any, arrived: Any, **_: Any) -> Any:
     """The newest message is all a source remembers of a beacon."""
     return {**heard, **{each: tuple(sorted(found)) for each, found in arrived.items()}}
 
 
-def _keep_doubles(heard: Any, arrived: Any, *, newest_ms: int) -> Any:
+def _keep_doubles(heard: Any, arrived: Any, *, newest_ms: int, lately_ms: int) -> Any:
     """Duplicates are kept."""
     every = {each: sorted([*heard.get(each, ()), *arrived.get(each, ())]) for each in {*heard, *arrived}}
-    return {each: tuple(s for s in found if s.at_ms > newest_ms - LATELY_MS) for each, found in every.items()}
+    return {each: tuple(s for s in found if s.at_ms > newest_ms - lately_ms) for each, found in every.items()}
 
 
 def _newest_report_only(track: Any, reported_ms: Any, fixes: Any, heard: Any) -> Any:

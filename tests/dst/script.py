@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from events.simulator.edge import PHONE, SCANNER, Cadence, Edge, Heard, Located
+from events.simulator.edge import PHONE, SCANNER, Cadence, Edge, Heard, Located, encoded
 from shared.adapters.clock import epoch_ms
 from tests.district import CHILDREN, START, District
 
@@ -122,7 +122,7 @@ class Script:
                 continue
             for message in device.edge.outbox(now_ms + device.skew_ms):
                 lost = self.rng.random() < self.lossy
-                payload = json.dumps(message.payload(now_ms + device.skew_ms)).encode()
+                payload = encoded(message.payload(now_ms + device.skew_ms))
                 if not lost or self.rng.random() < 0.5:
                     out.append((device, payload))
                 if lost:  # neither side knows whether it arrived: sent again

@@ -65,7 +65,24 @@ def test_a_phone_adds_up_the_scans_of_its_interval() -> None:
     edge.scanned([Heard("ours", T0 + 3000, -80, 3)], now_ms=T0 + 4000)
     reported = [h for m in edge.outbox(T0 + 4000) for h in m.heard]
 
-    assert reported == [Heard("ours", T0 + 1500, -72, 12)]
+    assert reported == [Heard("ours", T0 + 2000, -72, 12)]
+
+
+def test_a_phone_tells_at_once_who_came_or_went_and_half_as_often_that_nobody_did() -> None:
+    edge = Edge(["a", "b"], PHONE, now_ms=T0)
+    scan(edge, 0)
+    around = {4: "a", 8: "a", 12: "a", 16: "a b", 20: "a b", 24: "a b", 28: "b", 32: "b"}
+    sent = {at: scan(edge, at, *beacons.split()) for at, beacons in around.items()}
+
+    assert [at for at, messages in sent.items() if messages] == [4, 12, 16, 24, 28]
+
+
+def test_an_interval_that_waited_is_told_with_the_next_one() -> None:
+    edge = Edge(["a"], PHONE, now_ms=T0)
+    scan(edge, 0)
+    sent = [m for at in (4, 8, 12) for m in scan(edge, at, "a")]
+
+    assert [h.at_ms - T0 for m in sent for h in m.heard] == [2000, 6000, 10_000]
 
 
 def test_neighbouring_scanners_speak_of_the_same_moment() -> None:

@@ -25,13 +25,13 @@ KEYS = st.sampled_from(["scanner#garam-s-001", "scanner#garam-s-002", "phone#gar
 @st.composite
 def said(draw: st.DrawFn) -> Any:
     where = st.none() | NEAR | PLACES
+    wide = st.integers(-127, 20), st.integers(1, 255)
+    strengths, packets = draw(st.sampled_from([wide, (st.integers(-127, 0), st.integers(1, 31))]))
     heard = {}
     for beacon in draw(st.sets(BEACONS, max_size=12)):
         times = draw(st.sets(TIMES, min_size=1, max_size=6))
         heard[beacon] = tuple(
-            Sighting(
-                at_ms, "p-1", draw(st.integers(-127, 20)), draw(st.integers(1, 255)), *_placed(draw, where)
-            )
+            Sighting(at_ms, "p-1", draw(strengths), draw(packets), *_placed(draw, where))
             for at_ms in sorted(times)
         )
     fixes = draw(st.lists(st.tuples(TIMES, PLACES, st.integers(0, 65_535)), max_size=5))

@@ -56,13 +56,14 @@ def test_a_full_window_fits_a_kilobyte() -> None:
     assert len(pack_window(busiest())) <= 1024
 
 
-def test_fifteen_children_heard_by_a_phone_for_a_minute_are_written_for_one_unit() -> None:
+def test_fifteen_children_heard_by_a_phone_for_90_seconds_are_written_for_one_unit() -> None:
     children = [f"{n * 0x1234567890ABCDE % 2**64:016x}" for n in range(1, 16)]
-    reports = [NOW_MS + n * 4000 for n in range(16)]
-    walks = [micro(LatLon(37.4 + n / 20_000, 126.9)) for n in range(16)]
+    reports = [NOW_MS + n * 4000 for n in range(22)]
+    walks = [micro(LatLon(37.4 + n / 20_000, 126.9)) for n in range(22)]
     heard = {
         child: tuple(
-            Sighting(t - 2000, "garam-p-001", -60 - n, 20, walks[n], 7) for n, t in enumerate(reports)
+            Sighting(t - 2000, "garam-p-001", -60 - n, 20, *((walks[n], 7) if n > 16 else ()))
+            for n, t in enumerate(reports)
         )
         for child in children
     }

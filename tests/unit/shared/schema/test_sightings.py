@@ -2,6 +2,7 @@
 
 import base64
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ REASONS = {
     "payload-not-a-number",
     "payload-not-an-object",
     "payload-not-base64",
+    "payload-not-deflated",
     "payload-not-json",
     "payload-not-utf8",
     "payload-too-deep",
@@ -50,6 +52,30 @@ def test_a_message_of_exactly_128_kb_is_read() -> None:
     payload = json.dumps(GOOD).encode().ljust(MAX_BYTES)
 
     assert read_payload(encoded(payload)).seq == 9
+
+
+def test_a_deflated_message_is_the_same_message() -> None:
+    plain = json.dumps(GOOD).encode()
+
+    assert read_payload(encoded(zlib.compress(plain))) == read_payload(encoded(plain))
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        (zlib.compress(json.dumps(GOOD).encode())[:-3], "payload-not-deflated"),
+        (zlib.compress(json.dumps(GOOD).encode()) + b"x", "payload-not-deflated"),
+        (b"x", "payload-not-deflated"),
+        (b"x9 is no stream", "payload-not-deflated"),
+        (zlib.compress(b" " * 100 * MAX_BYTES), "payload-too-large"),
+        (zlib.compress(zlib.compress(json.dumps(GOOD).encode())), "payload-not-utf8"),
+    ],
+)
+def test_what_does_not_inflate_to_a_message_is_refused(payload: bytes, code: str) -> None:
+    with pytest.raises(Rejected) as refused:
+        read_payload(encoded(payload))
+
+    assert refused.value.code == code
 
 
 def test_what_the_rule_says_of_the_sender_is_read() -> None:
