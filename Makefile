@@ -6,12 +6,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 # uv installs the same lock file in a tenth of pip's time; without it, pip does.
 NEEDS_UV = @$(BIN)/uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9 || true
-# Vendored checksums, the word "password" in two languages, names of Secrets Manager's properties, the emulator's and tests' own.
-KNOWN_NOT_SECRET := --exclude-files '/vendor/|^shared/i18n/|^events/ingest_sightings|^requirements\.lock$$' \
-	--exclude-lines 'secretsmanager:|GenerateSecret' --exclude-secrets '^(test|none|correct horse|look-after-them)$$'
-
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test web screens criteria mutants check format bench bench-ingest bench-position bench-departure bench-cameras cost dst dst-mutants chaos e2e-target localstack sfn-localstack lock clean
+.PHONY: help setup demo test web screens criteria mutants check sec fuzz format bench bench-ingest bench-position bench-departure bench-cameras cost dst dst-mutants chaos e2e-target localstack sfn-localstack lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,7 +50,10 @@ check: $(READY) ## Style, types, import contracts, template, secrets
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint infra/template.yaml
-	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook $(KNOWN_NOT_SECRET)
+	$(BIN)/python -m tests.sec secrets
+
+sec: $(READY) ## Static checks of security: template, policies, code, secrets (own environment the first time)
+	@$(BIN)/python -m tests.sec
 
 format: $(READY) ## Put the code into shape
 	@$(BIN)/ruff check --fix

@@ -58,7 +58,7 @@ def broker(place: Place, folder: Path, mqtt_port: int = 8883) -> Broker:
         answer = place.client("iot").describe_endpoint(endpointType="iot:Data-ATS")
         return Broker(answer["endpointAddress"], mqtt_port, None)
     ca_file = folder / "ca.pem"
-    with urllib.request.urlopen(f"{place.endpoint}/_ministack/iot/ca.pem", timeout=5) as answer:  # noqa: S310 -- the endpoint we deploy to
+    with urllib.request.urlopen(f"{place.endpoint}/_ministack/iot/ca.pem", timeout=5) as answer:  # noqa: S310  # nosec B310 - the endpoint we deploy to
         ca_file.write_bytes(answer.read())
     return Broker("127.0.0.1", mqtt_port, ca_file)
 

@@ -108,7 +108,7 @@ class Server:
             if self.process.poll() is not None:
                 raise ChildProcessError
             try:
-                with urllib.request.urlopen(f"{self.endpoint}/_ministack/ready", timeout=2) as answer:  # noqa: S310 -- our own loopback address
+                with urllib.request.urlopen(f"{self.endpoint}/_ministack/ready", timeout=2) as answer:  # noqa: S310  # nosec B310 - our own loopback address
                     return bool(json.load(answer)["iot_mtls"] != "starting")
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 return False

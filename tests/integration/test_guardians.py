@@ -15,7 +15,7 @@ from shared.ports import Guardians
 from tests.integration.conftest import START, MotoCloud
 from tests.unit.shared.domain.test_guardian import filed
 
-SECRET = "garam.a-secret"
+SECRET = "garam.a-secret"  # pragma: allowlist secret
 LINK = Link(Use.CALL, "c-1", START, "c-1", START + timedelta(hours=6), calls=3, since=START)
 
 
