@@ -15,12 +15,13 @@ from functions.api.access import Role
 from functions.api.cases import change
 from functions.api.desk import AtDesk, Desk, new_router
 from shared.adapters.handovers import newest, request_key, stored
+from shared.adapters.notices import soon
 from shared.domain import case as rules
 from shared.domain import handover as deeds
 from shared.domain.case import Case
 from shared.domain.errors import Conflict, Forbidden, NotFound
 from shared.domain.handover import Channel, Item, PoliceLink
-from shared.domain.notices import disclose
+from shared.domain.notices import disclose, disclosing
 from shared.domain.places import Status
 from shared.schema import handover_cap, handover_geojson, handover_page, http
 from shared.schema import police as wire
@@ -321,11 +322,16 @@ def _delivered(desk: Desk, record: HandOver, channel: Channel, to: str, purpose:
 
 
 def _disclosed(desk: Desk, case_id: str, to: str, since: datetime, basis: str) -> None:
-    change(
+    """A closed case's workflow has ended; then the next sweep tells the guardian."""
+    before = desk.on.cases.get(case_id)
+    after = change(
         desk.on,
         case_id,
         lambda case: disclose(case, to, since, desk.actor, desk.now, purpose="search", basis=basis),
     )
+    disclosure = disclosing(to, since)
+    if not after.is_open and disclosure not in before.steps:
+        soon(desk.on, after, disclosure)
 
 
 def _deliveries(desk: Desk, case: Case) -> wire.Deliveries:

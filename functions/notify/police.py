@@ -9,6 +9,7 @@ from shared.adapters.wiring import Adapters
 from shared.domain.case import Case, Change, done, handed_over, note, system, tried
 from shared.domain.notices import disclose
 from shared.ports import Delivery, Message
+from shared.schema.handover import HandOver
 
 
 def hand_over(here: Adapters, case: Case) -> list[Delivery]:
@@ -26,7 +27,7 @@ def hand_over(here: Adapters, case: Case) -> list[Delivery]:
     body = record.model_dump(mode="json")
     delivery = here.police.send(Message("police", tenant.police_url, key, case.status.value, body))
     if delivery.outcome == "sent":
-        _arrived(here, case, record.version, delivery.receipt)
+        _arrived(here, case, record, delivery.receipt)
     else:
         params = {"version": record.version, "reason": delivery.reason}
         step = f"failed:police:{record.version}:{delivery.reason}"
@@ -34,7 +35,7 @@ def hand_over(here: Adapters, case: Case) -> list[Delivery]:
     return [delivery]
 
 
-def _arrived(here: Adapters, case: Case, version: int, receipt: str) -> None:
+def _arrived(here: Adapters, case: Case, record: HandOver, receipt: str) -> None:
     """The disclosure owes the guardian a notice; the delivery is a line with its receipt."""
     who, now, since = system(case.tenant_id), here.clock.now(), case.clock["T4"]
     _change(
@@ -42,7 +43,8 @@ def _arrived(here: Adapters, case: Case, version: int, receipt: str) -> None:
         case,
         lambda c: disclose(c, "police", since, who, now, purpose="search", basis="missing-child-act"),
     )
-    _change(here, case, lambda c: handed_over(c, version, receipt, who, now))
+    version, checksum = record.version, record.checksum
+    _change(here, case, lambda c: handed_over(c, version, receipt, who, now, checksum=checksum))
 
 
 def _note(here: Adapters, case: Case, code: str, params: Mapping[str, Any], step: str) -> None:

@@ -1,7 +1,7 @@
 """A police desk on the loopback: what the receiving end of the signed webhook has to do.
 
-It checks the signature and the time, answers a repeated idempotency key with its first answer, and
-gives a receipt number. Real receivers can be held against it.
+It checks the signature, the time and the record's checksum, answers a repeated idempotency key with its
+first answer, and gives a receipt number. Real receivers can be held against it.
 """
 
 import hmac
@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from shared.adapters.channels import police_key, signature
+from shared.schema.handover import checksum
 
 TOLERANCE_S = 300
 
@@ -46,8 +47,16 @@ class PoliceDesk:
             return self._refuse(401, "wrong-signature")
         if not key:
             return self._refuse(400, "no-idempotency-key")
-        self.handovers.setdefault(key, json.loads(body))
+        record = json.loads(body)
+        if checksum(record) != record.get("checksum"):
+            return self._refuse(422, "wrong-checksum")
+        self.handovers.setdefault(key, record)
         return 200, {"receipt_no": f"112-{list(self.handovers).index(key) + 1:04d}"}
+
+    def newest(self, record_id: str) -> dict[str, Any] | None:
+        """The highest version of a record that arrived, in whatever order they came."""
+        mine = [each for each in self.handovers.values() if each["record_id"] == record_id]
+        return max(mine, key=lambda each: int(each["version"]), default=None)
 
     def _refuse(self, status: int, reason: str) -> tuple[int, dict[str, str]]:
         self.refused.append(reason)

@@ -490,12 +490,16 @@ def handing_over(case: Case, at: datetime) -> Case:
     return replace(tried(case, "police", at), handover_tried=version, handover_covers=covers)
 
 
-def handed_over(case: Case, version: int, receipt: str, by: Actor, at: datetime) -> Change:
+def handed_over(
+    case: Case, version: int, receipt: str, by: Actor, at: datetime, *, checksum: str = ""
+) -> Change:
     """Hand-over `version` reached the police (T9p the first); an older or repeated one changes nothing."""
     if version <= case.handover:
         return case, ()
     after = done(replace(_stamped(case, "T9p", at), handover=version), "told:police")
-    return _record(after, "handed-over", by, at, {"version": version, "receipt": receipt})
+    return _record(
+        after, "handed-over", by, at, {"version": version, "receipt": receipt, "checksum": checksum}
+    )
 
 
 def guardian_told(case: Case, how: str, by: Actor, at: datetime) -> Change:
