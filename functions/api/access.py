@@ -61,6 +61,9 @@ _POLICE = frozenset({Role.POLICE, Role.OFFICER})
 ALLOWED: Mapping[str, frozenset[Role]] = {
     "GET /v1/district": _ALL,
     "GET /v1/live": _ALL - {Role.AUDITOR},
+    "GET /v1/people": frozenset({Role.ADMIN, Role.AUDITOR}),
+    "GET /v1/facilities": _ROOM | {Role.ADMIN, Role.AUDITOR},
+    "GET /v1/facilities/{facility_id}/beacons": frozenset({Role.ADMIN}),
     "GET /v1/children": _STAFF,
     "GET /v1/children/{child_id}/position": _STAFF | _ROOM,
     "PUT /v1/children/{child_id}/consent": _KEEPERS,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from functions.api.desk import AtDesk, Desk, new_router
 from shared.adapters.clock import from_epoch_ms
-from shared.adapters.hearing import fix_of, hearings
+from shared.adapters.hearing import Hearing, fix_of, hearings
 from shared.domain.errors import NotFound
 from shared.domain.geo import LatLon
 from shared.domain.places import Child, Scanner
@@ -21,26 +21,58 @@ def district(desk: AtDesk) -> http.DistrictTold:
     return http.DistrictTold.of(desk.on.registry.tenant(), agreements, names)
 
 
+@router.get("/facilities", summary="Daycares", tags=["places"])
+def facilities(desk: AtDesk) -> http.FacilitiesTold:
+    """The district's daycares."""
+    return http.FacilitiesTold(
+        facilities=[http.FacilityTold.of(each) for each in desk.on.registry.facilities()]
+    )
+
+
+@router.get("/facilities/<facility_id>/beacons", summary="A daycare's beacons", tags=["places"])
+def beacons(facility_id: http.Id, desk: AtDesk) -> http.BeaconsTold:
+    """Which beacon is in which bag, and when it was heard last: one that stays silent wants a new battery."""
+    facility = desk.on.registry.facility(facility_id)
+    with_beacon = [c for c in desk.on.registry.children(facility.facility_id) if c.beacon_id]
+    known = hearings(desk.on, [child.beacon_id for child in with_beacon])
+    rotating = desk.on.registry.tenant().policy.rotating_ids
+    return http.BeaconsTold(
+        beacons=[
+            http.BeaconTold(
+                beacon_id=child.beacon_id,
+                facility_id=facility_id,
+                bag_no=child.bag_no,
+                rotating=rotating,
+                age_s=_heard_age_s(known[child.beacon_id], desk),
+            )
+            for child in with_beacon
+        ]
+    )
+
+
 @router.get("/children", summary="The roster", tags=["places"])
 def children(desk: AtDesk) -> http.ChildrenTold:
     """The daycare's children, for the roster and the bag check before going out."""
     roster = desk.on.registry.children(desk.caller.facility_id)
     known = hearings(desk.on, [child.beacon_id for child in roster if child.beacon_id])
-    told = []
-    for child in roster:
-        heard_ms = known[child.beacon_id].window.newest_ms if child.beacon_id else 0
-        told.append(
-            http.ChildTold(
-                child_id=child.child_id,
-                name=child.name,
-                bag_no=child.bag_no,
-                age_y=child.age_y,
-                consent=child.consent is not None and child.consent.allows(desk.now),
-                paused=child.consent is not None and child.consent.paused,
-                heard_age_s=http.age_s(from_epoch_ms(heard_ms), desk.now) if heard_ms else None,
-            )
+    told = [
+        http.ChildTold(
+            child_id=child.child_id,
+            name=child.name,
+            bag_no=child.bag_no,
+            age_y=child.age_y,
+            consent=child.consent is not None and child.consent.allows(desk.now),
+            paused=child.consent is not None and child.consent.paused,
+            heard_age_s=_heard_age_s(known[child.beacon_id], desk) if child.beacon_id else None,
         )
+        for child in roster
+    ]
     return http.ChildrenTold(children=told)
+
+
+def _heard_age_s(known: Hearing, desk: Desk) -> float | None:
+    heard_ms = known.window.newest_ms
+    return http.age_s(from_epoch_ms(heard_ms), desk.now) if heard_ms else None
 
 
 @router.get("/children/<child_id>/position", summary="Where a child's bag is", tags=["search"])

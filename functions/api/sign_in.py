@@ -3,10 +3,10 @@
 from aws_lambda_powertools.event_handler import Request
 
 from functions.api.access import Role, account, roles
-from functions.api.desk import new_router
+from functions.api.desk import AtDesk, new_router
 from shared.adapters.identity import Identity, Session
 from shared.domain.errors import Unauthorized
-from shared.schema.http import ActorTold, Renew, SessionTold, SignIn
+from shared.schema.http import ActorTold, PeopleTold, PersonTold, Renew, SessionTold, SignIn
 
 router = new_router()
 
@@ -23,6 +23,24 @@ def refresh(body: Renew, request: Request) -> SessionTold:
     """A fresh token for a refresh token."""
     identity: Identity = request.context["people"]()
     return _told(identity.refresh(body.refresh_token))
+
+
+@router.get("/people", summary="Who may sign in", tags=["people"])
+def people(desk: AtDesk, request: Request) -> PeopleTold:
+    """The district's accounts and what each may do. Accounts are made and ended in the user pool."""
+    identity: Identity = request.context["people"]()
+    logins = identity.logins(desk.on.tenant_id, [role.value for role in Role])
+    return PeopleTold(
+        people=[
+            PersonTold(
+                actor_id=each.username,
+                roles=list(each.roles),
+                facility_id=each.facility_id,
+                enabled=each.enabled,
+            )
+            for each in logins
+        ]
+    )
 
 
 def _told(session: Session) -> SessionTold:

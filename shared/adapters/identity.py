@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
@@ -26,18 +26,32 @@ class Session:
     claims: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """An account. facility_id: "" for who works for the whole tenant. enabled: it may sign in."""
+
+    username: str
+    roles: tuple[str, ...]
+    facility_id: str
+    enabled: bool
+
+
 class Identity(Protocol):
     """Who may sign in. Unauthorized when not, without saying why."""
 
     def sign_in(self, username: str, password: str) -> Session: ...
     def refresh(self, refresh_token: str) -> Session: ...
+    def logins(self, tenant_id: str, groups: Collection[str]) -> Sequence[Login]:
+        """Accounts of one tenant that are in any of the groups, by name."""
+        ...
 
 
 class CognitoIdentity:
     """Sign-in at a Cognito app client."""
 
-    def __init__(self, client_id: str, cognito: Any) -> None:
+    def __init__(self, client_id: str, pool_id: str, cognito: Any) -> None:
         self._client_id = client_id
+        self._pool_id = pool_id
         self._cognito = cognito
 
     def sign_in(self, username: str, password: str) -> Session:
@@ -45,6 +59,21 @@ class CognitoIdentity:
 
     def refresh(self, refresh_token: str) -> Session:
         return self._ask("REFRESH_TOKEN_AUTH", {"REFRESH_TOKEN": refresh_token})
+
+    def logins(self, tenant_id: str, groups: Collection[str]) -> Sequence[Login]:
+        found: dict[str, Login] = {}
+        for group in sorted(groups):
+            pages = self._cognito.get_paginator("list_users_in_group").paginate(
+                UserPoolId=self._pool_id, GroupName=group
+            )
+            for user in (user for page in pages for user in page["Users"]):
+                attributes = {each["Name"]: each["Value"] for each in user.get("Attributes", ())}
+                if attributes.get("custom:tenant") == tenant_id:
+                    before = found.get(user["Username"])
+                    held = (*(before.roles if before else ()), group)
+                    facility_id = attributes.get("custom:facility", "")
+                    found[user["Username"]] = Login(user["Username"], held, facility_id, user["Enabled"])
+        return [found[name] for name in sorted(found)]
 
     def _ask(self, flow: str, parameters: Mapping[str, str]) -> Session:
         refused = self._cognito.exceptions
@@ -88,6 +117,15 @@ class MemoryIdentity:
             raise Unauthorized("sign-in-failed")
         return self._session(refresh_token, self._people[refresh_token][1])
 
+    def logins(self, tenant_id: str, groups: Collection[str]) -> Sequence[Login]:
+        found = []
+        for username, (_, claims) in sorted(self._people.items()):
+            held = str(claims.get("cognito:groups", "")).strip("[]").split()
+            mine = tuple(sorted(set(held) & set(groups)))
+            if mine and claims.get("custom:tenant") == tenant_id:
+                found.append(Login(username, mine, str(claims.get("custom:facility", "")), enabled=True))
+        return found
+
     def _session(self, username: str, claims: Mapping[str, Any]) -> Session:
         parts = ({"alg": "none"}, dict(claims))
         token = ".".join(_base64url(json.dumps(part).encode()) for part in parts) + "."
@@ -97,7 +135,12 @@ class MemoryIdentity:
 @cache
 def identity() -> Identity:
     """The deployment's sign-in."""
-    return CognitoIdentity(os.environ.get("JIKIMI_USER_POOL_CLIENT_ID", ""), client("cognito-idp"))
+    environment = os.environ
+    return CognitoIdentity(
+        environment.get("JIKIMI_USER_POOL_CLIENT_ID", ""),
+        environment.get("JIKIMI_USER_POOL_ID", ""),
+        client("cognito-idp"),
+    )
 
 
 def _claims(id_token: str) -> Mapping[str, Any]:

@@ -48,6 +48,9 @@ class _Reading(ABC):
     def facility(self, facility_id: str) -> Facility:
         return self._get(Facility, ("facility", facility_id), "facility-not-found")
 
+    def facilities(self) -> Sequence[Facility]:
+        return self._all(Facility, "facility")
+
     def scanners(self) -> Sequence[Scanner]:
         return self._all(Scanner, "scanner")
 

@@ -82,6 +82,19 @@ class ActorTold(Told):
     name: str
 
 
+class PersonTold(Told):
+    """An account. facility_id: "" for who works for the whole district."""
+
+    actor_id: str
+    roles: list[str]
+    facility_id: str
+    enabled: bool
+
+
+class PeopleTold(Told):
+    people: list[PersonTold]
+
+
 class SessionTold(Told):
     """A token for `Authorization: Bearer`. refresh_token: absent after renewing."""
 
@@ -210,6 +223,26 @@ class CameraTold(Told):
 
 class CamerasTold(Told):
     cameras: list[CameraTold]
+
+
+class FacilitiesTold(Told):
+    facilities: list[FacilityTold]
+
+
+class BeaconTold(Told):
+    """A beacon and the bag it is in; rotating: its id changes on the air."""
+
+    beacon_id: str
+    facility_id: str
+    bag_no: str
+    rotating: bool
+    age_s: float | None
+
+
+class BeaconsTold(Told):
+    """age_s: since it was heard last; null where nothing is kept of it."""
+
+    beacons: list[BeaconTold]
 
 
 class ChildTold(Told):
