@@ -12,10 +12,10 @@ table, so the same window gives the same fix anywhere. Steps already computed ar
 import math
 import random
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import NamedTuple
 
 from shared.domain.geo import Plane
@@ -32,7 +32,7 @@ from shared.domain.radio import (
     silent_row,
 )
 from shared.domain.receiver import Evidence, Receiver, evidence_of
-from shared.domain.sighting import Sighting, Window
+from shared.domain.sighting import WINDOW_MAX, WINDOW_MS, Sighting, Window
 from shared.domain.streets import Streets
 
 
@@ -59,7 +59,7 @@ FORGOTTEN = 0.9  # share of a link's variance at which its memory is not worth k
 GAIN_KEEP = 0.98  # a beacon's gain hardly changes; a little, so that particles do not all end on one
 STREET_SD_M, OFF_STREET = 8.0, 0.05
 """Half a street, and the doubt that somebody is on one at all."""
-BLOCK = 8
+BLOCK = 4
 """A track starts at a slot that is a multiple of this, so that steps stay the same as the window slides."""
 
 
@@ -153,10 +153,17 @@ def _slots(window: Window, receivers: Mapping[str, Receiver], model: RadioModel)
     for s in window.sightings:
         by_slot.setdefault(s.at_ms // model.interval_ms, []).append(s)
     numbers = sorted(by_slot)
+    if len(numbers) > 1 and (len(window.sightings) == WINDOW_MAX or _spans(window, numbers[0], model)):
+        numbers = numbers[1:]  # cut by the window: who is missing from it need not have been silent
     starts = [n for n in numbers if n % BLOCK == 0 and numbers[-1] - n >= BLOCK]
     first = starts[0] if starts else numbers[0] if numbers else 0
     slots = (_Slot(n, tuple(evidence_of(by_slot[n], receivers, model))) for n in numbers if n >= first)
     return tuple(slot for slot in slots if slot.heard)
+
+
+def _spans(window: Window, slot: int, model: RadioModel) -> bool:
+    """Whether the slot began before the window does."""
+    return slot * model.interval_ms <= window.newest_ms - WINDOW_MS
 
 
 @lru_cache(maxsize=256)
@@ -301,6 +308,7 @@ def _long_row(model: RadioModel, sd: int, packets: int, rssi_dbm: int) -> tuple[
 
 
 SILENCE_CELL_M = 4.0
+TILE = 16  # silence cells to a tile: receivers are looked for by tile, not by cell
 CERTAIN = 0.98  # silence this likely says nothing
 
 
@@ -308,8 +316,10 @@ class _Quiet:
     """How likely each living receiver's silence is from each cell of a coarse grid, made as cells are met."""
 
     def __init__(self, model: RadioModel, plane: Plane, alive: Same) -> None:
-        self._model = model
-        self._receivers = [(r, *plane.to_xy(r.at)) for r in alive.items]
+        self._receivers = [
+            (r.source_id, *plane.to_xy(r.at), _silence_by_metre(model, r)) for r in alive.items
+        ]
+        self._tiles: dict[tuple[int, int], list[tuple[str, float, float, tuple[float, ...]]]] = {}
         self._cells: dict[tuple[int, int], tuple[tuple[str, float], ...]] = {}
 
     def likelihood(self, x: Sequence[float], y: Sequence[float], heard: frozenset[str]) -> list[float]:
@@ -328,16 +338,33 @@ class _Quiet:
         cell = self._cells.get(key)
         if cell is None:
             x, y = (key[0] + 0.5) * SILENCE_CELL_M, (key[1] + 0.5) * SILENCE_CELL_M
-            cell = self._cells[key] = tuple(self._silences(x, y))
+            near = [(n, int(math.hypot(x - rx, y - ry)), row) for n, rx, ry, row in self._near(key)]
+            cell = self._cells[key] = tuple((n, row[d]) for n, d, row in near if d < len(row))
         return cell
 
-    def _silences(self, x: float, y: float) -> Iterator[tuple[str, float]]:
-        model = self._model
-        for r, rx, ry in self._receivers:
-            mu = model.mean_dbm(math.hypot(x - rx, y - ry)) + r.offset_db
-            row = silent_row(model, sd_class(math.hypot(r.sd_db, model.gain_sd_db)))
-            if row[column(mu)] < CERTAIN:
-                yield r.source_id, row[column(mu)]
+    def _near(self, key: tuple[int, int]) -> list[tuple[str, float, float, tuple[float, ...]]]:
+        tile = (key[0] // TILE, key[1] // TILE)
+        near = self._tiles.get(tile)
+        if near is None:
+            side_m = TILE * SILENCE_CELL_M
+            x, y = (tile[0] + 0.5) * side_m, (tile[1] + 0.5) * side_m
+            near = self._tiles[tile] = [
+                r for r in self._receivers if math.hypot(x - r[1], y - r[2]) < len(r[3]) + 0.71 * side_m
+            ]
+        return near
+
+
+def _silence_by_metre(model: RadioModel, r: Receiver) -> tuple[float, ...]:
+    """How likely its silence is, by whole metres from it, as far as it says anything."""
+    return _silences(model, round(2 * r.offset_db) / 2, sd_class(math.hypot(r.sd_db, model.gain_sd_db)))
+
+
+@lru_cache(maxsize=1024)
+def _silences(model: RadioModel, offset_db: float, sd: int) -> tuple[float, ...]:
+    row = silent_row(model, sd)
+    metres = range(math.ceil(model.range_m(MU_MIN_DBM - offset_db)))
+    by_metre = (row[column(model.mean_dbm(d + 0.5) + offset_db)] for d in metres)
+    return tuple(takewhile(lambda likelihood: likelihood < CERTAIN, by_metre))
 
 
 @lru_cache(maxsize=64)

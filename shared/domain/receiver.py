@@ -54,6 +54,10 @@ class Receiver:
     accuracy_m: float = 0.0
     learned: RadioMap | None = None
 
+    def __hash__(self) -> int:
+        """Of the name alone: receivers are looked up for every sighting."""
+        return hash(self.source_id)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:
