@@ -11,12 +11,22 @@ from shared.domain.ephemeral_id import Tag
 from shared.domain.errors import Conflict, JikimiError, Rejected
 from shared.domain.escalation import validated
 from shared.domain.geo import Area, distance_to_area_m
-from shared.domain.places import Agreement, Camera, Child, Facility, Phone, Scanner, SubjectClass, Tenant
+from shared.domain.places import (
+    Agreement,
+    Camera,
+    Child,
+    Contact,
+    Facility,
+    Phone,
+    Scanner,
+    SubjectClass,
+    Tenant,
+)
 from shared.domain.streets import Street
 from shared.i18n import sentence
 from shared.schema.onboarding import ROWS, SECTIONS, Manifest, Onboarded, RejectedRow
 
-Record = Tenant | Facility | Scanner | Camera | Street | Child | Phone | Agreement
+Record = Tenant | Facility | Scanner | Camera | Street | Child | Contact | Phone | Agreement
 
 PART = 100  # rows stored at once
 
@@ -109,6 +119,8 @@ class _Intake:
             case Phone():
                 self._own_name(record.phone_id)
                 self._known_facility(record)
+                if record.contact_id:
+                    self.on.registry.contact(record.contact_id)
             case Child():
                 self._known_facility(record)
                 self._free_beacon(record)

@@ -64,7 +64,10 @@ def manifest(city: City, tenant: Tenant, police_url: str = "") -> dict[str, Any]
             for each in city.streets_about(park)
         ],
         "children": [_without(_plain(each), "guardian") for each in city.children[own]],
-        "phones": [_without(_plain(each), "platform", "push_token", "endpoint") for each in city.phones[own]],
+        "phones": [
+            _without(_plain(each), "platform", "push_token", "endpoint", "contact_id")
+            for each in city.phones[own]
+        ],
         "agreements": [
             {
                 "neighbour_id": each.neighbour_id,

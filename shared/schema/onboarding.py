@@ -10,7 +10,8 @@
  "children": [{"child_id", "facility_id", "name", "bag_no", "beacon_id", "age_y", "sex", "consent"}, …],
  "consents": [{"child_id", "form": {…}, "proof": {"kind", "sha256"}, …}, …],
  "beacons": [{"beacon_id", "identity_key", "counter_s", "read_at"}, …],
- "phones": [{"phone_id", "facility_id", "teacher"}, …],
+ "contacts": [{"contact_id", "duty", "mobile", "email"}, …],
+ "phones": [{"phone_id", "facility_id", "teacher", "contact_id"}, …],
  "agreements": [{"neighbour_id", "neighbour_boundary", "fields", "until", "signatures"}, …]}
 ```
 Rows are read one by one, so that a bad one stops nothing but itself. A child's `consent` says from when a
@@ -29,6 +30,7 @@ from shared.domain.places import (
     Camera,
     Child,
     Consent,
+    Contact,
     Facility,
     Phone,
     Policy,
@@ -59,6 +61,7 @@ SECTIONS = (
     "streets",
     "children",
     "beacons",
+    "contacts",
     "phones",
     "agreements",
 )
@@ -94,6 +97,8 @@ class PolicyRow(Row):
     duty_officer_s: Seconds = _POLICY.duty_officer_s
     police_prompt_s: Seconds = _POLICY.police_prompt_s
     police_hard_stop_s: Seconds = _POLICY.police_hard_stop_s
+    police_ack_s: Seconds = _POLICY.police_ack_s
+    channels: tuple[str, ...] = _POLICY.channels
     guardian_call_s: Seconds = _POLICY.guardian_call_s
     guardian_app_s: Seconds = _POLICY.guardian_app_s
     grant_s: Seconds = _POLICY.grant_s
@@ -210,9 +215,22 @@ class PhoneRow(Row):
     phone_id: ThingId
     facility_id: Id | Literal[""]
     teacher: Name | Literal[""]
+    contact_id: Id | Literal[""] = ""
 
     def record(self, _: str) -> Phone:
-        return Phone(self.phone_id, self.facility_id, self.teacher)
+        return Phone(self.phone_id, self.facility_id, self.teacher, contact_id=self.contact_id)
+
+
+class ContactRow(Row):
+    """Somebody who is reached by number or by mail. duty: whom an escalation calls; empty for others."""
+
+    contact_id: Id
+    duty: Literal["", "operator", "second-operator", "duty-officer"] = ""
+    mobile: Annotated[str, StringConstraints(pattern=r"^(\+[1-9]\d{6,14})?$")] = ""
+    email: Annotated[str, StringConstraints(max_length=254, pattern=r"^([^@\s]+@[^@\s]+\.[^@\s]+)?$")] = ""
+
+    def record(self, _: str) -> Contact:
+        return Contact(self.contact_id, self.duty, self.mobile, self.email)
 
 
 class SignatureRow(Row):
@@ -248,6 +266,7 @@ AnyRow = (
     | StreetRow
     | ChildRow
     | BeaconRow
+    | ContactRow
     | PhoneRow
     | AgreementRow
 )
@@ -260,6 +279,7 @@ ROWS: Mapping[str, type[AnyRow]] = {
     "streets": StreetRow,
     "children": ChildRow,
     "beacons": BeaconRow,
+    "contacts": ContactRow,
     "phones": PhoneRow,
     "agreements": AgreementRow,
 }
@@ -280,6 +300,7 @@ class Manifest(BaseModel):
     children: list[Any] = []
     consents: list[Any] = []
     beacons: list[Any] = []
+    contacts: list[Any] = []
     phones: list[Any] = []
     agreements: list[Any] = []
 

@@ -32,9 +32,13 @@ def manifest(**changes: Any) -> dict[str, Any]:
         "facilities": [{"facility_id": "sun", "name": "해님어린이집", "lat": 37.48, "lon": 126.95}],
         "scanners": [{"scanner_id": "garam-s-1", "lat": 37.48, "lon": 126.95}],
         "cameras": [{"camera_id": "cam-1", "name": "북문", "lat": 37.48, "lon": 126.95, "heading_deg": 90}],
+        "streets": [{"street_id": "street-1", "points": [[37.48, 126.95], [37.481, 126.95]]}],
         "children": [child("c-1", "b-1"), child("c-2", "b-2")],
         "beacons": [{**KEYED, "counter_s": 0, "read_at": "2026-05-05T01:00:00Z"}],
-        "phones": [{"phone_id": "garam-p-1", "facility_id": "sun", "teacher": "김선생"}],
+        "contacts": [{"contact_id": "duty-1", "duty": "duty-officer", "mobile": "+821000000001"}],
+        "phones": [
+            {"phone_id": "garam-p-1", "facility_id": "sun", "teacher": "김선생", "contact_id": "duty-1"}
+        ],
         "agreements": [
             {
                 "neighbour_id": "nuri",
@@ -92,8 +96,10 @@ def test_a_whole_manifest_is_stored(office: Office):
             "facilities": 1,
             "scanners": 1,
             "cameras": 1,
+            "streets": 1,
             "children": 2,
             "beacons": 1,
+            "contacts": 1,
             "phones": 1,
             "agreements": 1,
         },
@@ -193,6 +199,26 @@ def test_a_manifest_may_come_in_parts(office: Office):
             "tenant",
             {"name": "가람구", "boundary": BOUNDARY, "policy": {"second_operator_s": 90}},
             ("tenant", 1, "", "policy-escalation-order"),
+        ),
+        (
+            "tenant",
+            {"name": "가람구", "boundary": BOUNDARY, "policy": {"channels": ["sms", "sms"]}},
+            ("tenant", 1, "", "policy-channels"),
+        ),
+        (
+            "tenant",
+            {"name": "가람구", "boundary": BOUNDARY, "policy": {"police_ack_s": 601}},
+            ("tenant", 1, "", "policy-police-ack"),
+        ),
+        (
+            "contacts",
+            [{"contact_id": "duty-1", "mobile": "010-1234-5678"}],
+            ("contacts", 1, "mobile", "string_pattern_mismatch"),
+        ),
+        (
+            "phones",
+            [{"phone_id": "garam-p-1", "facility_id": "sun", "teacher": "김", "contact_id": "nobody"}],
+            ("phones", 1, "", "contact-not-found"),
         ),
         ("tenant", {"name": "가람구", "boundary": BOUNDARY[:2]}, ("tenant", 1, "boundary", "too_short")),
     ],
