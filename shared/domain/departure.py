@@ -1,5 +1,7 @@
-"""Has the child left the group? A sequential test with hold-down on the proximity.
+"""Has the child left the group? A sequential test on the proximity, with two operating points.
 
+A soft warning is cheap and comes early; an alarm wants more certainty, twice in a row. A child that no phone
+hears any more is warned of and alarmed after the policy's seconds, whatever its proximity was.
 Everything is recomputed from the sightings and the phones' reports, so late, doubled and reordered
 messages end in the same judgement. A phone that did not report is never counted as not hearing.
 """
@@ -10,13 +12,18 @@ from enum import StrEnum
 
 from shared.domain.outing import Answer
 from shared.domain.places import Policy
-from shared.domain.proximity import PHONE, Judged, PhoneTrack, near_by_slot
+from shared.domain.proximity import PHONE, Judged, PhoneTrack, heard_by, judged
 from shared.domain.radio import RadioModel
 from shared.domain.sighting import Sighting
 
 NEAR = 0.5
-"""A child that is heard counts as with the group while this probable. One that no phone hears does not
-count: its bag says nothing for it, and the policy's seconds run."""
+"""More probably within reach than not."""
+WARN_AT, ALARM_AT, CALM_AT = 0.37, 0.465, 0.036
+"""Probability of being beyond reach (`Judged.beyond`) in one slot for a warning, in two for an alarm; below
+the last one both are over. Chosen for at most one false alarm per class-hour, six false warnings."""
+BACK = 0.9
+"""A child that was gone counts as back only when it is within reach so probably: a judgement looks back a
+minute and a half, and a child that stands still out there must not look as if it had always been so."""
 RETRIGGER_MS = 60_000
 """Still gone this long after 함께 있어요: the answer no longer holds (AT-1.7)."""
 
@@ -35,7 +42,7 @@ class Departure:
     since_ms: when this began: last within reach; for UNWATCHED, when the last phone fell silent.
     reason_code: key of the sentence (i18n `departure.*`); params: what it needs, no coordinate in it.
     last: the newest sighting by a phone, whose `where` is the place to name; None if never heard.
-    answered: an answer holds: no repeats.
+    answered: an answer holds: no repeats. near: probability of being within reach.
     """
 
     level: Level
@@ -44,6 +51,7 @@ class Departure:
     params: Mapping[str, str | int | float] = field(default_factory=dict)
     last: Sighting | None = None
     answered: bool = False
+    near: float = 1.0
 
 
 def assess_departure(
@@ -61,35 +69,60 @@ def assess_departure(
 
     since_ms: start of the outing. answer, answered_ms: the teachers' newest word on this child, if any.
     """
-    child = [s for s in child if since_ms <= s.at_ms <= now_ms]
-    ids = {p.phone_id for p in phones}
-    last = max((s for s in child if s.source_id in ids), default=None)
+    child = heard_by(phones, child, since_ms=since_ms, now_ms=now_ms)
+    last = max(child, default=None)
     deaf_ms = round(policy.deaf_s * 1000)
-    newest = {p.phone_id: max((t for t in p.reported_ms if t <= now_ms), default=since_ms) for p in phones}
+    newest = {p.phone_id: _newest_ms(p, since_ms, now_ms) for p in phones}
     awake = [p for p in phones if newest[p.phone_id] >= now_ms - deaf_ms]
     if not awake:
         fell_ms = max(newest.values(), default=since_ms)
         stopped = {"phones": len(phones), "silent_s": (now_ms - fell_ms) // 1000}
         return Departure(Level.UNWATCHED, fell_ms, "monitoring-stopped", stopped, last)
 
-    history = near_by_slot(
-        child, awake, reach_m=policy.reach_m, now_ms=now_ms, since_ms=since_ms, model=model
-    )
-    gone_at_ms = gone_since_ms(history, since_ms)
+    history = judged(child, awake, reach_m=policy.reach_m, now_ms=now_ms, since_ms=since_ms, model=model)
+    level, gone_at_ms = _level(history, last, policy=policy, since_ms=since_ms, now_ms=now_ms)
+    near = history[-1].near if history else 1.0
     params = _params(last, len(awake), now_ms)
-    if gone_at_ms is None:
-        return Departure(Level.NEAR, now_ms, "within-reach", params, last)
-    gone_ms = now_ms - gone_at_ms
+    if level is Level.NEAR:
+        return Departure(level, gone_at_ms, "within-reach", params, last, near=near)
     reason = "never-heard" if last is None else "unheard" if last.at_ms <= gone_at_ms else "beyond-reach"
     holds = answer is not None and answered_ms is not None and answered_ms >= gone_at_ms
     if holds and answer is Answer.WITH_ME and now_ms - max(gone_at_ms, answered_ms or 0) <= RETRIGGER_MS:
-        return Departure(Level.NEAR, gone_at_ms, "answered-with-me", params, last, answered=True)
-    if gone_ms >= policy.alarm_s * 1000:
-        answered = holds and answer is not Answer.WITH_ME
-        return Departure(Level.DEPARTED, gone_at_ms, reason, params, last, answered=answered)
-    if gone_ms >= policy.warn_s * 1000:
-        return Departure(Level.WARNED, gone_at_ms, reason, params, last)
-    return Departure(Level.NEAR, gone_at_ms, "within-reach", params, last)
+        return Departure(Level.NEAR, gone_at_ms, "answered-with-me", params, last, answered=True, near=near)
+    answered = level is Level.DEPARTED and holds and answer is not Answer.WITH_ME
+    return Departure(level, gone_at_ms, reason, params, last, answered=answered, near=near)
+
+
+def _newest_ms(phone: PhoneTrack, since_ms: int, now_ms: int) -> int:
+    """When it reported last; the start of the outing if it never did."""
+    reported = phone.reported_ms
+    if reported and reported[-1] <= now_ms:
+        return reported[-1]
+    return max((t for t in reported if t <= now_ms), default=since_ms)
+
+
+def _level(
+    history: Sequence[Judged], last: Sighting | None, *, policy: Policy, since_ms: int, now_ms: int
+) -> tuple[Level, int]:
+    """How the child stands after these slots, and since when."""
+    level, calm_ms, before = Level.NEAR, since_ms, 0.0
+    for slot in history:
+        if slot.beyond < CALM_AT:
+            level = Level.NEAR
+        elif min(slot.beyond, before) >= ALARM_AT:
+            level = Level.DEPARTED
+        elif slot.beyond >= WARN_AT and level is Level.NEAR:
+            level = Level.WARNED
+        if level is Level.NEAR:
+            calm_ms = slot.at_ms
+        before = slot.beyond
+    heard_ms = last.at_ms if last else since_ms
+    if not any(slot.heard for slot in history[-1:]):
+        for silence, seconds in ((Level.DEPARTED, policy.alarm_s), (Level.WARNED, policy.warn_s)):
+            if now_ms - heard_ms >= seconds * 1000:
+                worse = Level.DEPARTED if level is Level.DEPARTED else silence
+                return worse, min(calm_ms, heard_ms)
+    return level, min(now_ms, calm_ms)
 
 
 def alarm_due(departure: Departure, *, last_alarm_ms: int | None, policy: Policy, now_ms: int) -> bool:
@@ -102,17 +135,6 @@ def alarm_due(departure: Departure, *, last_alarm_ms: int | None, policy: Policy
     if last_alarm_ms is None or last_alarm_ms < departure.since_ms:
         return True
     return now_ms - last_alarm_ms >= policy.repeat_s * 1000
-
-
-def gone_since_ms(history: Sequence[Judged], since_ms: int) -> int | None:
-    """When the child was last with the group; None if it still is, or nothing is known.
-
-    history: as of `near_by_slot`. since_ms: the answer when it never was.
-    """
-    for judged in reversed(history):
-        if judged.heard and judged.near >= NEAR:
-            return None if judged is history[-1] else judged.at_ms
-    return since_ms if history else None
 
 
 def _params(last: Sighting | None, awake: int, now_ms: int) -> dict[str, str | int | float]:

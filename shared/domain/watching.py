@@ -6,7 +6,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from shared.domain.departure import Departure, Level, alarm_due
+from shared.domain.departure import BACK, Departure, Level, alarm_due
 from shared.domain.geo import LatLon
 from shared.domain.outing import Answer, Member, Outing
 from shared.domain.places import Policy
@@ -82,14 +82,17 @@ def next_alarm(
     """The alarm's bookkeeping after a judgement, and what to say now, if anything.
 
     A warning is said once; the alarm at once and then every `repeat_s` until answered. {} when the child
-    is near. Nobody watching changes nothing: that is another alarm. What was noted stays while the child
-    is gone, however long: a judgement sees only the window, and its `since_ms` moves on with it.
+    is near; after an alarm, when it is so with certainty (`BACK`) or a teacher says so. Nobody watching
+    changes nothing: that is another alarm. What was noted stays while the child is gone, however long:
+    a judgement sees only the window, and its `since_ms` moves on with it.
     """
     if departure.level is Level.UNWATCHED:
         return dict(before), None
-    if departure.level is Level.NEAR:
-        return {}, None
     kept = before if before.get("outing_id") == outing.outing_id else {}
+    if departure.level is Level.NEAR:
+        if kept.get("level") != Level.DEPARTED or departure.answered or departure.near >= BACK:
+            return {}, None
+        departure = replace(departure, level=Level.DEPARTED, reason_code=kept["reason"])
     gone = replace(departure, since_ms=min(departure.since_ms, kept.get("since_ms", departure.since_ms)))
     alarm: dict[str, Any] = {
         "level": gone.level.value,
