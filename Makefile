@@ -55,6 +55,9 @@ check: $(READY) ## Style, types, import contracts, template, secrets
 sec: $(READY) ## Static checks of security: template, policies, code, secrets (own environment the first time)
 	@$(BIN)/python -m tests.sec
 
+fuzz: $(READY) ## A million hostile messages through ingest (ARGS="--seed 7 --inputs 6400")
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
 format: $(READY) ## Put the code into shape
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format

@@ -24,7 +24,7 @@ VENV = ROOT / ".build/sec"
 MAX_SKIPS = 8
 CODE = ("shared", "functions", "infra", "events")
 TEMPLATE = ROOT / "infra/template.yaml"
-# Vendored checksums, "password" in two languages, properties of Secrets Manager, tests' names, the emulator's.
+# Vendored checksums, the word "password" in two languages, Secrets Manager's properties, tests' names.
 KNOWN_NOT_SECRET = [
     "--exclude-files",
     r"/vendor/|^shared/i18n/|^events/ingest_sightings|^requirements\.lock$",
@@ -44,6 +44,7 @@ _ARNS = {
     "AWS::SecretsManager::Secret": "secretsmanager:{region}:{account}:secret:{name}",
     "AWS::StepFunctions::StateMachine": "states:{region}:{account}:stateMachine:{name}",
     "AWS::S3::Bucket": "s3:::{name}",
+    "AWS::Cognito::UserPool": "cognito-idp:{region}:{account}:userpool/{name}",
 }
 _WHERE = {"region": "ap-northeast-2", "account": "123456789012"}
 # Actions whose resources parliament's data of 2023 do not know, or that carry a policy variable of IoT's.
