@@ -120,7 +120,7 @@ def test_a_version_that_was_never_made_cannot_have_been_delivered(town: Town, ca
     assert (told.status, told.code) == (404, "handover-not-found")
 
 
-def test_at_10_2_nothing_of_an_exercise_is_delivered_to_the_police(town: Town):
+def test_at_4_5_at_10_2_nothing_of_an_exercise_is_delivered_to_the_police(town: Town):
     case_id = town.case(status="Exercise")
     town.ask(OPERATOR, f"GET /v1/cases/{case_id}/hand-over")
     body = {"version": 1, "channel": "print", "to": "가람경찰서"}
@@ -237,7 +237,7 @@ def test_a_link_that_was_stopped_is_not_there(town: Town, case_id: str):
 # Requests for information
 
 
-def test_a_request_waits_in_the_inbox_with_the_time_left(town: Town, case_id: str):
+def test_at_4_4_a_request_waits_in_the_inbox_with_the_time_left(town: Town, case_id: str):
     town.police_request(case_id)
     town.later(60)
 
@@ -250,14 +250,14 @@ def test_a_request_waits_in_the_inbox_with_the_time_left(town: Town, case_id: st
     )
 
 
-def test_a_request_nobody_answered_in_time_is_overdue(town: Town):
+def test_at_4_4_a_request_nobody_answered_in_time_is_overdue(town: Town):
     town.police_request()
     town.later(3600)
 
     assert town.ask(OPERATOR, "GET /v1/police/requests").body["requests"][0]["overdue"]
 
 
-def test_an_answer_is_in_the_ledger_with_the_exact_items(town: Town, case_id: str):
+def test_at_4_4_an_answer_is_in_the_ledger_with_the_exact_items(town: Town, case_id: str):
     request_id = town.police_request(case_id, items=ASKED["items"])
     items = [
         {"no": 1, "given": "cam-1 10:20-10:40 사본 1부"},
@@ -287,7 +287,7 @@ def test_at_5_4_what_a_request_was_given_owes_the_guardian_a_notice_of_its_own(t
     assert (before, [step.split(":")[1] for step in owed]) == ((), ["police-request"])
 
 
-def test_a_refused_request_discloses_nothing(town: Town, case_id: str):
+def test_at_4_4_a_refused_request_discloses_nothing(town: Town, case_id: str):
     request_id = town.police_request(case_id)
     body = {"items": [{"no": 1, "refused": "보존 기간이 지났음"}]}
     town.ask(OPERATOR, f"POST /v1/police/requests/{request_id}/answer", body)
@@ -304,7 +304,9 @@ def test_a_refused_request_discloses_nothing(town: Town, case_id: str):
         ([{"no": 1, "given": "a"}, {"no": 1, "given": "b"}], "request-items-undecided"),
     ],
 )
-def test_every_item_is_decided_once_and_a_refusal_has_its_reason(town: Town, items: list[object], code: str):
+def test_at_4_4_every_item_is_decided_once_and_a_refusal_has_its_reason(
+    town: Town, items: list[object], code: str
+):
     request_id = town.police_request()
 
     told = town.ask(OPERATOR, f"POST /v1/police/requests/{request_id}/answer", {"items": items})
@@ -312,7 +314,7 @@ def test_every_item_is_decided_once_and_a_refusal_has_its_reason(town: Town, ite
     assert (told.status, told.code) == (400, code)
 
 
-def test_a_request_is_answered_once(town: Town):
+def test_at_4_4_a_request_is_answered_once(town: Town):
     request_id = town.police_request()
     body = {"items": [{"no": 1, "given": "사본 1부"}]}
     town.ask(OPERATOR, f"POST /v1/police/requests/{request_id}/answer", body)
@@ -322,13 +324,13 @@ def test_a_request_is_answered_once(town: Town):
     assert (told.status, told.code) == (409, "request-answered")
 
 
-def test_a_request_on_another_law_names_the_article(town: Town):
+def test_at_4_4_a_request_on_another_law_names_the_article(town: Town):
     told = town.ask(POLICE, "POST /v1/police/requests", {**ASKED, "basis": "other"})
 
     assert (told.status, told.code) == (400, "request-needs-article")
 
 
-def test_the_control_room_records_a_request_that_came_on_paper_and_none_by_system(town: Town):
+def test_at_4_4_the_control_room_records_a_request_that_came_on_paper_and_none_by_system(town: Town):
     statuses = [
         town.ask(OPERATOR, "POST /v1/police/requests", {**ASKED, "channel": channel}).status
         for channel in ("fax", "e-mail", "system")
@@ -337,13 +339,13 @@ def test_the_control_room_records_a_request_that_came_on_paper_and_none_by_syste
     assert statuses == [201, 201, 403]
 
 
-def test_a_request_about_a_case_that_is_not_there_is_not_taken(town: Town):
+def test_at_4_4_a_request_about_a_case_that_is_not_there_is_not_taken(town: Town):
     told = town.ask(POLICE, "POST /v1/police/requests", {**ASKED, "case_id": "c-404"})
 
     assert told.status == 404
 
 
-def test_the_yearly_check_counts_the_ledger_and_stays_on_record(town: Town):
+def test_at_4_4_the_yearly_check_counts_the_ledger_and_stays_on_record(town: Town):
     first, second, _ = (town.police_request() for _ in range(3))
     given, refused = [{"no": 1, "given": "사본"}], [{"no": 1, "refused": "없음"}]
     town.ask(OPERATOR, f"POST /v1/police/requests/{first}/answer", {"items": given})
@@ -358,7 +360,7 @@ def test_the_yearly_check_counts_the_ledger_and_stays_on_record(town: Town):
     assert (len(check["overdue"]), check["checked_by"], told["now"]["checked_at"]) == (1, "official-1", None)
 
 
-def test_the_yearly_check_names_a_request_that_was_edited(town: Town):
+def test_at_4_4_the_yearly_check_names_a_request_that_was_edited(town: Town):
     request_id = town.police_request()
     table = town.cloud.table("handovers.requests")
     stored = table["garam", request_id]
@@ -369,7 +371,7 @@ def test_the_yearly_check_names_a_request_that_was_edited(town: Town):
     assert told["now"]["broken"] == [request_id]
 
 
-def test_another_districts_requests_are_not_there(town: Town):
+def test_at_4_4_another_districts_requests_are_not_there(town: Town):
     request_id = town.police_request()
     elsewhere = Who("operator-n", "nuri", "operator")
 

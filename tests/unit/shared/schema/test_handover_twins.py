@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
@@ -95,6 +96,16 @@ def test_at_10_2_an_exercise_says_so_in_every_twin() -> None:
 
     assert ["[훈련]" in text for text in said] == [True, True, True]
     assert "<status>Exercise</status>" in said[1]
+
+
+def test_at_4_1_the_hand_over_of_a_long_case_is_rendered_within_5_s() -> None:
+    one = made()
+    long = one.model_copy(update={"history": one.history * 1000, "actions": one.actions * 1000})
+    started = time.perf_counter()
+    said = [page(long), cap(long), json.dumps(geojson(long)), long.sealed().model_dump_json()]
+
+    assert time.perf_counter() - started < 5
+    assert all(said)
 
 
 # The page
