@@ -127,6 +127,7 @@ ALLOWED: Mapping[str, frozenset[Role]] = {
     "POST /v1/cases/{case_id}/guardian/contact": _STAFF | _SEARCH,
     "PUT /v1/cases/{case_id}/guardian/link": _STAFF | _ROOM,
     "POST /v1/cases/{case_id}/notices": _KEEPERS | _ROOM,
+    "POST /v1/cases/{case_id}/notices/hold": frozenset({Role.OFFICIAL}),
     "GET /v1/notices": _KEEPERS | _ROOM | {Role.AUDITOR},
     "POST /v1/cases/{case_id}/close": _STAFF | _ROOM,
     "POST /v1/cases/{case_id}/merge": _ROOM,

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -17,9 +18,9 @@ from shared.adapters import consents
 from shared.adapters.notices import told_by
 from shared.domain import case as rules
 from shared.domain.case import Case
-from shared.domain.errors import Conflict, NotFound
-from shared.domain.guardian import LIVES, Link, Use, status_until
-from shared.domain.notices import overdue, recipient
+from shared.domain.errors import Conflict, NotFound, Rejected
+from shared.domain.guardian import HOLD_AT_MOST, LIVES, SEOUL, Link, Use, status_until
+from shared.domain.notices import hold, overdue, recipient
 from shared.domain.places import Child, Status, SubjectClass
 from shared.i18n import sentence
 from shared.ports import Access
@@ -140,6 +141,17 @@ def notices(desk: AtDesk, since: http.Moment | None = None) -> wire.NoticesTold:
 def noticed(case_id: http.Id, body: wire.NoticeAsked, desk: AtDesk) -> wire.CaseClockTold:
     """What no app could tell, a person told."""
     case = told_by(desk.on, desk.case(case_id), body.disclosure, desk.actor, body.how)
+    return wire.CaseClockTold(now=desk.now, case_id=case_id, clock=dict(case.clock))
+
+
+@router.post("/cases/<case_id>/notices/hold", summary="Hold notices back", tags=["guardians"])
+def hold_notices(case_id: http.Id, body: wire.HoldAsked, desk: AtDesk) -> wire.CaseClockTold:
+    """Where telling now would endanger a life: each is deferred with the reason, and sent by itself after."""
+    desk.case(case_id)
+    if not desk.now < body.until <= desk.now + HOLD_AT_MOST:
+        raise Rejected("hold-too-long")
+    held = partial(hold, reason=body.reason, until=body.until, by=desk.actor, at=desk.now)
+    case = change(desk.on, case_id, held)
     return wire.CaseClockTold(now=desk.now, case_id=case_id, clock=dict(case.clock))
 
 
@@ -318,8 +330,10 @@ def _status(desk: Desk) -> wire.StatusTold:
         neighbours=[tenant_name(desk, share.neighbour_id) for share in accepted],
     )
     updated_at = max([*case.clock.values(), *(found.at for found in case.last.values())])
-    params = {"facility": facility, "state": case.state.value, "phone": tenant.phone}
-    codes = ["opened"] if case.is_open and "T12" not in case.clock else []
+    at = case.clock["T4"].astimezone(SEOUL).strftime("%H:%M")
+    params = {"facility": facility, "at": at, "phone": tenant.phone}
+    opened = "opened-with-police" if working.police else "opened"
+    codes = [opened] if case.is_open and "T12" not in case.clock else []
     codes += [f"state.{case.state.value}"]
     codes += ["working.control-room"] if working.control_room else []
     codes += ["working.police"] if working.police else []

@@ -16,7 +16,7 @@ from shared.domain.case import Actor, Case, Change, done, note, system
 from shared.domain.channels import EMAIL, PUSH, SMS, TOPIC, Address, Alert, Recipient
 from shared.domain.errors import NotFound
 from shared.domain.guardian import NOTICE_DUE, Batch, Guardianship, Owed, look_up
-from shared.domain.notices import WALLED, noticing, overdue, recipient, reconcile, unnoticed
+from shared.domain.notices import WALLED, held, noticing, overdue, recipient, reconcile, unnoticed
 from shared.domain.places import Status
 from shared.ports import Cases
 
@@ -25,6 +25,8 @@ NO_CHANNEL = "no-channel"
 BATCHED = "batched-by-consent"
 AT_ONCE = "at-once"
 APP = "app"
+SENT_WHEN_DUE = frozenset({AT_ONCE, BATCHED, "endangers-life"})
+"""Reasons that end by themselves; whatever waits for another is a person's to tell."""
 
 
 def contact_id(subject_id: str) -> str:
@@ -55,6 +57,7 @@ def tell(on: Adapters, case: Case, code: str, about: str = "") -> Alert:
 def serve(on: Adapters, case: Case) -> list[Alert]:
     """A notice for each disclosure of the case that has none yet. Returns those that were sent now."""
     guardianship, now = on.guardians.of(case.subject.subject_id), on.clock.now()
+    holding = held(case, now)
     alerts = []
     for disclosure in unnoticed(case):
         owed = Owed(
@@ -68,6 +71,8 @@ def serve(on: Adapters, case: Case) -> list[Alert]:
         )
         if case.status is not Status.ACTUAL:
             _deferred(on, replace(owed, reason=WALLED))
+        elif holding is not None:
+            _owe(on, replace(owed, look_at=holding[1], due=holding[1], reason=holding[0]))
         elif guardianship.batch is not None:
             _batched(on, owed, guardianship.batch)
         else:
@@ -105,14 +110,14 @@ def send_due(on: Adapters, due: Sequence[Owed]) -> int:
         if owed.reason == AT_ONCE:
             serve(on, on.cases.get(owed.case_id))
             on.guardians.settle(owed)
-    late = [owed for owed in due if owed.reason not in (AT_ONCE, BATCHED)]
+    late = [owed for owed in due if owed.reason not in SENT_WHEN_DUE]
     for owed in late:
         reach(on, on.cases.get(owed.case_id), "notice-overdue", [_desk(on, owed)], kind="operators")
         on.guardians.settle(owed)
         on.guardians.owe(replace(owed, look_at=on.clock.now() + NOTICE_DUE))
     batches: dict[str, list[Owed]] = {}
     for owed in due:
-        if owed.reason == BATCHED:
+        if owed.reason in SENT_WHEN_DUE - {AT_ONCE}:
             batches.setdefault(owed.subject_id, []).append(owed)
     for batch in batches.values():
         _send_batch(on, batch)

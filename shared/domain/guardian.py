@@ -23,6 +23,8 @@ STATUS_LIVES = timedelta(hours=24)
 """A status page goes on this long after the child is secured (FIELD AT-5.3)."""
 NOTICE_DUE = timedelta(hours=24)
 """A notice nobody could be sent is told by a person by then."""
+HOLD_AT_MOST = timedelta(days=7)
+"""Notices may be held back this long at a time, where one would endanger a life (29⑥)."""
 BATCH_AT_MOST = timedelta(days=30)
 """Notices batched by their number are sent after this at the latest."""
 
@@ -201,13 +203,16 @@ class Owed:
 def consented(filed: Filed, subject_class: SubjectClass) -> Consent:
     """What the child's record may say of a consent: from when it was filed until it lapses.
 
-    Rejected: `consent-signed-ahead`; `consent-verification-missing` (9–13, one of seven ways);
+    Rejected: `consent-sensitive-missing` (disability and dementia are health: PIPA 23);
+    `consent-signed-ahead`; `consent-verification-missing` (9–13, one of seven ways);
     `consent-own-missing` (from 14 on the person's own: guardian and subject are one); `consent-lapsed` when
     it would be over before it began.
     """
     today = filed.filed_at.astimezone(SEOUL).date()
     if filed.form.signed_on > today:
         raise Rejected("consent-signed-ahead")
+    if subject_class in (SubjectClass.DISABILITY, SubjectClass.DEMENTIA) and not filed.separate.sensitive:
+        raise Rejected("consent-sensitive-missing")
     days = [midnight(filed.form.signed_on) + VALID]
     if filed.until is not None:
         days.append(midnight(filed.until))

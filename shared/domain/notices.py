@@ -13,6 +13,7 @@ from shared.domain.case import Actor, Case, Change, Entry, done, note
 
 AT_ONCE = timedelta(seconds=60)
 """A disclosure that is neither told nor deferred after this long is a fault (FIELD AT-5.4)."""
+_HELD = "hold-notices:"
 WALLED = "exercise-wall"
 """Why an exercise's notice is deferred for good: it never reaches a guardian."""
 
@@ -41,6 +42,21 @@ def disclose(
     params = {"disclosure": disclosure, "to": to, "purpose": purpose, "basis": basis, **said}
     after, entries = note(case, "disclosed", params, by, at)
     return done(after, disclosure), entries
+
+
+def hold(case: Case, reason: str, until: datetime, by: Actor, at: datetime) -> Change:
+    """Notices of this case wait until then: one would endanger a life (위치정보법 29⑥). On record."""
+    params = {"reason": reason, "until": until.isoformat()}
+    after, entries = note(case, "notices-held", params, by, at)
+    return done(after, f"{_HELD}{until.isoformat()}:{reason}"), entries
+
+
+def held(case: Case, now: datetime) -> tuple[str, datetime] | None:
+    """(reason, until) of the hold on this case's notices that lasts longest, or None."""
+    holds = [step.removeprefix(_HELD).rsplit(":", 1) for step in case.steps if step.startswith(_HELD)]
+    lasting = [(datetime.fromisoformat(until), reason) for until, reason in holds]
+    until, reason = max(lasting, default=(now, ""))
+    return (reason, until) if until > now else None
 
 
 def disclosing(to: str, at: datetime) -> str:

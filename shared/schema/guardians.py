@@ -299,6 +299,15 @@ class CaseClockTold(Told):
     clock: dict[str, datetime]
 
 
+class HoldAsked(Asked):
+    """Notices of this case wait, because one would endanger a life; at most a week at a time."""
+
+    model_config = _example({"reason": "endangers-life", "until": "2026-05-06T01:00:00Z"})
+
+    reason: Literal["endangers-life"]
+    until: Moment
+
+
 # Notices
 
 

@@ -180,6 +180,22 @@ def test_at_5_3_a_guardian_sees_state_time_and_who_works_on_it_and_no_place(town
     assert [each for each in ("김하늘", "37.48", "126.95", "lat") if each in said] == []
 
 
+def test_at_5_2_the_words_are_the_reviewed_ones_and_say_112_only_once_it_was_told(town: Town):
+    tenant = town.on("garam").registry.tenant()
+    town.on("garam").registry.put(replace(tenant, phone="02-1234-5678"))
+    case_id = town.case("c-1")
+    secret = town.link("status", case_id=case_id)
+    before = town.ask(None, f"GET /v1/status/{secret}").body["text"]
+    town.ask(OPERATOR, f"POST /v1/cases/{case_id}/police", {"receipt_no": "1"})
+    after = town.ask(None, f"GET /v1/status/{secret}").body["text"]
+
+    assert (before[0], after[0], after[-1]) == (
+        "10:00 해님어린이집에서 아이를 찾고 있습니다. 관제센터가 함께 움직이고 있어요.",
+        "10:00 해님어린이집에서 아이를 찾고 있습니다. 관제센터와 112가 함께 움직이고 있어요.",
+        "담당 02-1234-5678",
+    )
+
+
 def test_at_5_3_the_status_page_is_plain_and_lets_nothing_in(town: Town):
     secret = town.link("status", case_id=town.case("c-1"))
     told = town.ask(None, f"GET /v1/status/{secret}/page")
@@ -275,6 +291,37 @@ def test_at_5_4_what_is_disclosed_of_a_closed_case_is_served_by_the_next_sweep(t
     sweep(on)
 
     assert [m.body["code"] for m in town.cloud.sent if m.kind == "guardian"] == ["disclosure-notice"]
+
+
+def test_at_5_4_a_notice_that_would_endanger_a_life_waits_with_reason_and_date_and_is_then_sent(town: Town):
+    case_id = town.case("c-1")
+    on = town.on("garam")
+    on.guardians.save(replace(on.guardians.of("c-1"), endpoint="endpoint-g"))
+    until = START + timedelta(hours=6)
+    body = {"reason": "endangers-life", "until": until.isoformat()}
+    held = town.ask(OFFICIAL, f"POST /v1/cases/{case_id}/notices/hold", body)
+    disclosed(town, case_id, "police")
+    sweep_notices(town, case_id)
+    before = town.ask(OFFICIAL, "GET /v1/notices").body["notices"][0]
+    town.later(6 * 3600)
+    sweep(on)
+    after = town.ask(OFFICIAL, "GET /v1/notices").body["notices"][0]
+
+    assert (held.status, before["state"], before["reason"], before["due"], after["state"]) == (
+        200,
+        "deferred",
+        "endangers-life",
+        "2026-05-05T07:00:00Z",
+        "sent",
+    )
+
+
+@pytest.mark.parametrize("hours", [-1, 7 * 24 + 1])
+def test_at_5_4_a_notice_waits_a_week_at_the_most(town: Town, hours: float):
+    until = START + timedelta(hours=hours)
+    body = {"reason": "endangers-life", "until": until.isoformat()}
+
+    assert town.ask(OFFICIAL, f"POST /v1/cases/{town.case('c-1')}/notices/hold", body).code == "hold-too-long"
 
 
 # Pause

@@ -12,6 +12,7 @@ from shared.domain.guardian import (
     Form,
     Link,
     Proof,
+    Separate,
     Use,
     birthday,
     consented,
@@ -106,7 +107,16 @@ def test_at_5_1_a_consent_the_law_does_not_know_is_refused(
 
 @pytest.mark.parametrize("subject_class", [SubjectClass.DEMENTIA, SubjectClass.DISABILITY])
 def test_a_guardian_consents_for_a_grown_person_who_cannot(subject_class: SubjectClass) -> None:
-    assert consented(filed(date(1950, 1, 1)), subject_class).allows(NOW)
+    asked = filed(date(1950, 1, 1), separate=Separate(sensitive=True))
+
+    assert consented(asked, subject_class).allows(NOW)
+
+
+def test_of_health_nothing_is_kept_without_a_consent_of_its_own() -> None:
+    with pytest.raises(Rejected) as refused:
+        consented(filed(date(1950, 1, 1)), SubjectClass.DEMENTIA)
+
+    assert refused.value.code == "consent-sensitive-missing"
 
 
 def test_a_citizen_consents_alone() -> None:
