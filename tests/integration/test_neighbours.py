@@ -143,7 +143,7 @@ def test_at_3_5_a_neighbours_sighting_reaches_the_owner_between_grant_and_end_on
     border.go_on()
     offered = border.hears("haneul")
     border.accept()
-    border.go_on(2)  # what ingest knows is at most a second old
+    border.go_on(6)  # a case takes one fix in five seconds
     granted = border.hears("haneul")
     other = border.hears("haneul", "beacon-2")
     border.home.shares.save(sharing.revoke(border.share(), "operator-1", border.clock.at))
