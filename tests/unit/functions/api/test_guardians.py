@@ -47,14 +47,14 @@ def file(town: Town, child: str = "c-3", **changes: Any) -> Told:
     return town.ask(DIRECTOR, f"PUT /v1/children/{child}/consent", form(**changes))
 
 
-def heard_raw(town: Town, beacon: str) -> dict[str, int]:
-    """A scanner says that it hears the beacon; what ingest dropped, by reason."""
+def heard_raw(town: Town, beacon: str, thing: str = "garam-s-1") -> dict[str, int]:
+    """A scanner or phone says that it hears the beacon; what ingest dropped, by reason."""
     now_ms = epoch_ms(town.clock.at)
     payload = {"v": 1, "sent": now_ms, "seq": 1, "s": [[beacon, 200, -60, 4]]}
     envelope = {
         "tenant": "garam",
-        "thing": "garam-s-1",
-        "client": "garam-s-1",
+        "thing": thing,
+        "client": thing,
         "received_ms": now_ms,
         "payload": base64.b64encode(json.dumps(payload).encode()).decode(),
     }
@@ -350,6 +350,19 @@ def test_at_5_5_a_paused_child_is_shown_so_to_its_teachers_on_the_roster_and_out
         True,
         "unknown",
     )
+
+
+def test_at_5_5_nobody_is_alarmed_about_a_bag_that_is_not_listened_for(town: Town):
+    phone = town.on("garam").registry.phone("garam-p-1")
+    town.on("garam").registry.put(replace(phone, endpoint="endpoint-t"))
+    town.outing("c-1", "c-2")
+    town.ask(None, f"POST /v1/guardians/{town.link('guardian')}/pause", {"paused": True})
+    town.later(61)
+    for _ in range(30):
+        town.later(2)
+        heard_raw(town, "b-2", thing="garam-p-1")
+
+    assert [m.body for m in town.cloud.sent if m.kind == "push"] == []
 
 
 def test_at_5_5_a_pause_forgets_where_the_bag_was(town: Town):
