@@ -18,10 +18,11 @@ import shared
 
 _STATIC = Path(__file__).with_name("static")
 _PAGES = {"/": "console.html", "/console": "console.html", "/wall": "wall.html", "/phone": "phone.html"}
-_PAGES |= {"/admin": "admin.html", "/sw.js": "sw.js"}
+_PAGES |= {"/police": "police.html", "/admin": "admin.html", "/sw.js": "sw.js"}
 _TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json"}
 _FOREVER = "public, max-age=31536000, immutable"  # a vendored file's name holds its version
-_SECTIONS = ("admin", "camera", "common", "console", "departure", "error", "fix", "phone", "timeline", "wall")
+_SECTIONS = ("camera", "common", "console", "departure", "error", "fix", "phone", "police", "timeline", "wall")
+_ADMIN_SECTIONS = ("admin", "common", "drill", "error", "quarantine", "report")  # no phone carries these
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -71,13 +72,17 @@ def _packed(path: str) -> bytes:
     return gzip.compress(found[0], 9, mtime=0) if found else b""
 
 
-def _dictionary(language: str) -> bytes | None:
-    """The sentences that screens show, in one language; None for a language we do not speak."""
+def _dictionary(name: str) -> bytes | None:
+    """The sentences that screens ("ko") or the administrator's page ("admin.ko") show; None for others."""
+    page, _, language = name.rpartition(".")
+    wanted = {"": _SECTIONS, "admin": _ADMIN_SECTIONS}.get(page)
+    if wanted is None:
+        return None
     file = Path(str(shared.__file__)).with_name("i18n") / f"{language}.json"
     if not file.is_file():
         return None
     sections = json.loads(file.read_text(encoding="utf-8"))
-    shown = {name: sections[name] for name in _SECTIONS if name in sections}
+    shown = {name: sections[name] for name in wanted if name in sections}
     return json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -17,7 +17,7 @@ from tests.web.conftest import MUTANT
 
 ROOT = Path(__file__).parents[2]
 STATIC = Path(os.environ.get(MUTANT, ROOT / "functions/console/static")).resolve()
-PAGES = ("/", "/console", "/wall", "/phone", "/admin")
+PAGES = ("/", "/console", "/wall", "/phone", "/admin", "/police")
 TEXT, SHAPE, ALARM = 4.5, 3.0, 7.0
 
 
@@ -119,11 +119,15 @@ def test_both_languages_say_the_same_things() -> None:
     assert paths(korean) == paths(english)
 
 
-def test_every_sentence_a_page_asks_for_exists() -> None:
-    words = json.loads(body(get("/static/i18n/ko.json")))
+@pytest.mark.parametrize(
+    ("dictionary", "modules"),
+    [("ko", "[!a]*.js"), ("ko", "api.js"), ("admin.ko", "admin.js"), ("admin.ko", "page.js")],
+)
+def test_every_sentence_a_page_asks_for_exists(dictionary: str, modules: str) -> None:
+    words = json.loads(body(get(f"/static/i18n/{dictionary}.json")))
     asked = {
         path
-        for module in (STATIC / "js").glob("*.js")
+        for module in (STATIC / "js").glob(modules)
         for path in re.findall(r"\bt\('([a-z_]+(?:\.[a-z0-9_-]+)+)'", module.read_text(encoding="utf-8"))
     }
 

@@ -88,8 +88,9 @@ class World:
         )
 
     def _people(self) -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
-        """operator-garam, operator2-garam, wall-garam, admin-garam; teacher-N-garam of the Nth daycare."""
+        """operator-garam, operator2-garam, wall-garam, admin-garam, …; teacher-N-garam of the Nth daycare."""
         names = {"operator": "박관제", "operator2": "최관제", "wall": "상황판", "admin": "관리자"}
+        names |= {"official": "담당자", "auditor": "감사자", "officer": "경찰관", "officer2": "경찰관"}
         for tenant in self.city.tenants:
             slug = tenant.tenant_id
             for who, name in names.items():

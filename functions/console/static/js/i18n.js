@@ -6,7 +6,7 @@ export let language = 'ko'
 
 export async function speak(wanted) {
   language = wanted || localStorage.getItem(KEY) || 'ko'
-  const answer = await fetch(`static/i18n/${language}.json`)
+  const answer = await fetch(`static/i18n/${document.documentElement.dataset.words ?? ''}${language}.json`)
   words = await answer.json()
   localStorage.setItem(KEY, language)
   document.documentElement.lang = language
