@@ -21,6 +21,7 @@ from infra.local.police import PoliceDesk
 from infra.local.provision import Identity
 from infra.local.seed import plant
 from infra.local.stage import Line, Record, Stage
+from shared.schema.workflow import READY
 
 CONNECT_S = 20.0
 LONGEST_GAP_S = 20.0  # of scenario time: two scanner rounds
@@ -148,7 +149,7 @@ def perform(
             connected.result(CONNECT_S)
             say(f"MQTT {n}/{len(connecting)}")
         say("λ")
-        _wake(cloud, cast.tenant_id)
+        _wake(cloud)
         play = Play(scenario, city, seed, start_ms=round(clock().timestamp() * 1000))
         record = Stage(play, door, people, now=clock, speed=speed, status=status, tell=tell).perform()
         unacked = door.unacked(CONNECT_S)
@@ -156,14 +157,11 @@ def perform(
     return Performance(play, record, meter, list(desk.handovers.values()), unacked, status)
 
 
-def _wake(cloud: LocalCloud, tenant_id: str) -> None:
-    """Start the functions of the hot path, as they are on any day but the first."""
-    run = {"tenant_id": tenant_id, "case_id": "none", "status": "Test", "round": 0}
-    calls: list[tuple[str, dict[str, Any]]] = [
-        ("IngestSightingsFunction", {"Records": []}),
-        ("IngestSightingsFunction", {"Records": []}),
-        ("AssessCaseFunction", {"task": "assess", "case": run}),
-    ]
+def _wake(cloud: LocalCloud) -> None:
+    """Start the functions of the hot path, as they are on any day but the first: as many as run at once."""
+    batch: dict[str, Any] = {"Records": []}
+    calls = [*[("IngestSightingsFunction", batch)] * 2, *[("AssessCaseFunction", READY)] * 2]
+    calls += [("NotifyFunction", READY)] * 3
 
     def call(function: str, event: dict[str, Any]) -> None:
         name = cloud.outputs[function]

@@ -542,6 +542,13 @@ def adapters_for(tenant_id: str) -> Adapters:
     return found
 
 
+def prepare() -> None:
+    """Make a function's clients while Lambda starts it, when it has a whole processor and nobody waits."""
+    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+        for service in ("sts", "dynamodb", "sns"):
+            client(service)
+
+
 def tenant_ids() -> Sequence[str]:
     """Every tenant there is, for what sweeps over all of them."""
     from shared.adapters.tenants import stored_tenants

@@ -24,6 +24,10 @@ class Next(StrEnum):
     GONE = "gone"
 
 
+READY = {"task": "ready"}
+"""Asks a function of the workflow only to be there: it starts, and does nothing."""
+
+
 class CaseRun(BaseModel):
     """The state machine's state: which case, how far this execution has come, what it last looked at.
 
