@@ -51,7 +51,7 @@ NASTY: tuple[bytes, ...] = (
 )
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2**31, 2**53, 2**63, -(2**63), 10**400, 0.5, -0.0, 1e308, float("nan"),
-    float("inf"), "", "x", "\x00", "가" * 70, "garam", "nuri", "../../etc", "'; DROP TABLE", "${jndi:x}", "{}",
+    float("inf"), "", "x", "\x00", "가" * 70, "garam", "nuri", "../../etc", "'; DROP TABLE", "{}",
     "9" * 400, [], {}, [[]], {"a": {}}, [None] * 40, "1779000000000", "\ud800",
 )  # fmt: skip
 

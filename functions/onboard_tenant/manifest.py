@@ -1,5 +1,6 @@
 """Taking a municipality in: every row is checked, the good ones are stored, the bad ones are named."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,6 +28,8 @@ from shared.i18n import sentence
 from shared.schema.onboarding import ROWS, SECTIONS, Manifest, Onboarded, RejectedRow
 
 Record = Tenant | Facility | Scanner | Camera | Street | Child | Contact | Phone | Agreement
+
+_FIELD = re.compile(r"[a-z_]{1,30}")
 
 PART = 100  # rows stored at once
 
@@ -206,8 +209,10 @@ def _own_id(record: Record | Tag) -> str:
 
 def _fault(section: str, number: int, error: Any, language: str) -> RejectedRow:
     """A fault of form, named by field and with what would be right; never what was written."""
-    path = [str(part) for part in error["loc"]]
     code = error["type"]
+    path = [str(part) for part in error["loc"]]
+    if code == "extra_forbidden" and not _FIELD.fullmatch(path[-1]):
+        path.pop()  # not a slip in a field's name: somebody's name, a number
     params = {key: str(value) for key, value in error.get("ctx", {}).items() if key != "error"}
     fix = sentence(f"onboarding.{code}", params, language)
     if fix == f"onboarding.{code}":
