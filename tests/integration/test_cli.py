@@ -32,10 +32,12 @@ def jikimi(tmp_path: Path) -> Jikimi:
 
 
 def test_a_cloud_goes_up_is_found_is_updated_and_goes_down(jikimi: Jikimi) -> None:
-    said = [jikimi(command) for command in ("status", "up", "status", "up", "down", "status", "down")]
+    commands = ("status", "up", "status", "up", "notices check", "down", "status", "down")
+    said = [jikimi(*command.split()) for command in commands]
 
-    assert [each.returncode for each in said] == [0] * 7, said
-    assert ["HTTP API" in each.stdout for each in said] == [False, True, True, True, False, False, False]
+    assert [each.returncode for each in said] == [0] * 8, said
+    assert ["HTTP API" in each.stdout for each in said] == [False, True, True, True, *[False] * 4]
+    assert "difference" in said[4].stdout
 
 
 @pytest.mark.parametrize(

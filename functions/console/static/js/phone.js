@@ -70,7 +70,7 @@ function Start({ teacher, state, onLanguage }) {
             <span><strong>${child.name}</strong> <span class="muted">${t('phone.bag', { no: child.bag_no })}</span><br />
               <span class=${heard ? 'ok' : 'muted'}>${child.consent
                 ? heard ? `✔ ${t('phone.bag_ok', { ago: ago(child.heard_age_s) })}` : `? ${t('phone.bag_quiet')}`
-                : t('phone.no_consent')}</span></span></label>
+                : t(child.paused ? 'phone.paused' : 'phone.no_consent')}</span></span></label>
           ${child.consent && html`<button class="dress" onClick=${() => setDressing(child)}
             aria-label=${`${child.name} ${t('phone.outfit_card')}`}>${
               GARMENTS.some((part) => outfits[child.child_id]?.[part])
