@@ -1,7 +1,9 @@
 """The API behind the real gateway: sign-in, tokens, roles, tenants, and a case across the border."""
 
 import json
+import os
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -200,3 +202,24 @@ def test_a_call_for_help_needs_no_token_and_leads_a_case_whose_guardians_page_is
 
     assert (called, where["position"]["label"], unknown) == (200, "phone-position", 404)
     assert (shown, page.startswith("<!doctype html>")) == (200, True)
+
+
+def test_at_10_3_a_real_report_stops_a_drill_within_two_seconds(site: Site):
+    official, teacher = f"{site.neighbour}-official", f"{site.neighbour}-teacher"
+    planned = {"planned_at": "2099-01-01T01:00:00Z", "facility_id": "sun", "child_id": "c-1"}
+    status, told = site.ask(official, "POST /v1/drills", planned)
+    assert status == 201, told
+    drill = f"/v1/drills/{told['drill']['drill_id']}"
+    started = site.ask(official, f"POST {drill}/start", {})
+    assert (started[0], started[1]["drill"]["state"]) == (200, "running"), started
+    pressed = time.monotonic()
+    status, real = site.ask(teacher, "POST /v1/cases", {"child_id": "c-1"})
+
+    seen = site.ask(official, f"GET {drill}")[1]["drill"]
+    took_s = time.monotonic() - pressed
+
+    assert (status, real["case"]["status"], seen["paused_for"]) == (201, "Actual", "real-case")
+    assert took_s < 2 or os.getloadavg()[0] > (os.cpu_count() or 1), f"{took_s:.1f} s"
+    site.ask(official, f"POST /v1/cases/{real['case']['case_id']}/close", {"reason": "false-alarm"})
+    assert site.ask(official, f"POST {drill}/stop", {})[1]["drill"]["state"] == "stopped"
+    assert site.ask(official, f"GET {drill}/report")[0] == 200
