@@ -136,7 +136,7 @@ function Member({ teacher, member }) {
   return html`<li class=${`member ${shown}`} data-child=${member.child_id} data-state=${state}>
     <span class="mark" aria-hidden="true">${item ? '▲' : MARK[state]}</span>
     <div><p><strong>${member.name}</strong> <span class="muted">${t('phone.bag', { no: member.bag_no })}</span></p>
-      <p class="muted">${item || waiting ? t('phone.case_open') : t(`phone.state.${state}`)}${
+      <p class="muted">${item || waiting ? t('phone.case_open') : t(member.paused ? 'phone.paused' : `phone.state.${state}`)}${
         member.age_s != null && state !== 'with' ? ` · ${t('phone.alarm_last', { ago: ago(member.age_s) })}` : ''
       }${member.answer && state === 'departed' ? ` · ${t(`phone.answered.${member.answer}`)}` : ''}</p></div>
     ${item
