@@ -14,6 +14,7 @@ from typing import NamedTuple, cast
 
 from shared.domain.geo import Ellipse, LatLon, Plane
 from shared.domain.lattice import Lattice, Same, neighbourhood_of
+from shared.domain.past import past_of
 from shared.domain.radio import OUTDOOR, RadioModel
 from shared.domain.receiver import Ground as Ground  # noqa: PLC0414  one vocabulary for callers
 from shared.domain.receiver import RadioMap as RadioMap  # noqa: PLC0414
@@ -70,20 +71,7 @@ def locate(
     beacon, and is fastest. ground: the site's cells, in place of a lattice about the strongest receiver.
     None when no known source heard.
     """
-    evidence = evidence_of(sightings, receivers, model)
-    if not evidence:
-        return None
-    near = neighbourhood_of(evidence, Same.of(silent), model, ground)
-    heard = tuple([e.receiver.source_id for e in evidence])
-    points, mass = near.posterior(evidence)
-    return fix_of(
-        near.plane,
-        points,
-        mass,
-        at_ms=max([s.at_ms for s in sightings]),
-        heard=heard,
-        silent=tuple([i for i in near.near_ids if i not in heard]),
-    )
+    return _located(sightings, receivers, Same.of(silent), model, ground, window=None)
 
 
 def track(
@@ -93,8 +81,38 @@ def track(
     *,
     model: RadioModel = OUTDOOR,
 ) -> Fix | None:
-    """Where one beacon is now, from its whole window; any order, any duplicates. Otherwise as `locate`."""
-    return locate(window.sightings, receivers, silent, model=model)
+    """Where one beacon is now, from its whole window; any order, any duplicates. Otherwise as `locate`.
+
+    The newest moment as `locate` sees it, and what the moments before leave possible (`past`): between two
+    places or around a ring it is where it can have got to.
+    """
+    return _located(window.sightings, receivers, Same.of(silent), model, None, window=window)
+
+
+def _located(
+    sightings: Sequence[Sighting],
+    receivers: Mapping[str, Receiver],
+    alive: Same,
+    model: RadioModel,
+    ground: Ground | None,
+    *,
+    window: Window | None,
+) -> Fix | None:
+    evidence = evidence_of(sightings, receivers, model)
+    if not evidence:
+        return None
+    near = neighbourhood_of(evidence, alive, model, ground)
+    points, mass = near.posterior(evidence)
+    past = past_of(window, receivers, alive, model, near.plane) if window else None
+    heard = tuple([e.receiver.source_id for e in evidence])
+    return fix_of(
+        near.plane,
+        points,
+        past.weight(points, mass) if past else mass,
+        at_ms=max([s.at_ms for s in sightings]),
+        heard=heard,
+        silent=tuple([i for i in near.near_ids if i not in heard]),
+    )
 
 
 def beside(sightings: Sequence[Sighting], *, model: RadioModel = OUTDOOR) -> Fix | None:
