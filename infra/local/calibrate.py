@@ -8,6 +8,7 @@ strength departs from it from place to place (kriging), and how far to trust all
 
 import json
 import math
+import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from events.simulator.recorded import Row, Unreadable, read
+from infra.local.people import Person
 from shared.domain.geo import Ellipse, LatLon, Plane
 from shared.domain.position import Ground, RadioMap, Receiver, locate
 from shared.domain.radio import OUTDOOR, RadioModel
@@ -64,15 +66,23 @@ class Learned:
 
 @dataclass(frozen=True)
 class Kernel:
-    """Covariance of the residual between places: sd_db² exp(−d / length_m), and noise_db² at each."""
+    """Covariance of the residual between places: two scales of sd_db² exp(−d / length_m), noise_db² at each.
+
+    The wide one is what a hill or a row of houses takes away, the other what a corner or a tree does.
+    """
 
     sd_db: float
     length_m: float
     noise_db: float
+    wide_sd_db: float = 0.0
+    wide_length_m: float = math.inf
 
 
-def learn_path_loss(survey: Survey, model: RadioModel = OUTDOOR) -> Learned:
-    """Path loss, offsets and spreads. Silence is a strength somewhere below the threshold (Tobit, by EM)."""
+def learn_path_loss(survey: Survey, model: RadioModel = OUTDOOR, *, path_known: bool = False) -> Learned:
+    """Path loss, offsets and spreads. Silence is a strength somewhere below the threshold (Tobit, by EM).
+
+    path_known: the model's path loss is kept, and offsets are those from it, as the registry holds them.
+    """
     m = len(survey.ids)
     log_d = 10 * np.log10(np.maximum(_distances(survey.at, survey.receivers), 1.0))
     heard = ~np.isnan(survey.rssi)
@@ -80,7 +90,8 @@ def learn_path_loss(survey: Survey, model: RadioModel = OUTDOOR) -> Learned:
     y = np.where(heard, survey.rssi, model.threshold_dbm - 3.0)
     extra = np.zeros_like(y)  # variance of what silence left open
     theta = np.array([model.p0_dbm, model.exponent, *np.zeros(m)])
-    prior_sd = np.array([10.0, 1.0, *np.full(m, OFFSET_SD_DB)])
+    path_sd = (1e-4, 1e-5) if path_known else (10.0, 1.0)
+    prior_sd = np.array([*path_sd, *np.full(m, OFFSET_SD_DB)])
     start, sd = theta.copy(), 6.0
     residual = np.zeros_like(y)
     covariance = np.diag(prior_sd**2)
@@ -123,7 +134,7 @@ def learn_path_loss(survey: Survey, model: RadioModel = OUTDOOR) -> Learned:
 def learn_maps(survey: Survey, learned: Learned, *, cell_m: float, margin_m: float, seed: int = 0) -> Learned:
     """The same receivers, each with its map where it was heard often enough."""
     kernel = choose_kernel(survey, seed=seed)
-    kernel = replace(kernel, noise_db=max(kernel.noise_db, _noise_out_of_fold(survey, kernel, seed)))
+    noise_db = max(kernel.noise_db, _noise_out_of_fold(survey, kernel, seed))
     grid, columns, south_west = _grid(survey, cell_m, margin_m)
     receivers = dict(learned.receivers)
     origin = Plane(survey.origin).to_latlon(*south_west)
@@ -140,7 +151,7 @@ def learn_maps(survey: Survey, learned: Learned, *, cell_m: float, margin_m: flo
             * learned.model.exponent
             * np.log10(np.maximum(_distances(grid, survey.receivers[j : j + 1])[:, 0], 1.0))
         )
-        spread = np.hypot(sd, kernel.noise_db)
+        spread = np.hypot(sd, noise_db)
         receivers[name] = replace(
             r, learned=RadioMap(origin, cell_m, columns, tuple(mean - path), tuple(spread))
         )
@@ -172,15 +183,22 @@ def choose_kernel(survey: Survey, *, seed: int = 0) -> Kernel:
         chosen = np.unique(np.r_[np.arange(min(120, len(values))), beside])
         samples.append((places[chosen], residual[chosen]))
     samples = samples[:12]
-    best = (-math.inf, Kernel(4.0, size_m / 10, 3.0))
-    for length_m in (size_m / 80, size_m / 40, size_m / 20, size_m / 10, size_m / 5):
-        for sd_db in (2.0, 3.0, 4.0, 5.0, 6.5):
-            for noise_db in (1.5, 2.0, 3.0, 4.0, 5.0):
-                kernel = Kernel(sd_db, length_m, noise_db)
-                best = max(
-                    best, (sum(_evidence(x, y, kernel) for x, y in samples), kernel), key=lambda b: b[0]
-                )
-    return best[1]
+    choices: dict[str, Sequence[float]] = {
+        "sd_db": (2.0, 3.0, 4.0, 5.0, 6.5),
+        "length_m": (size_m / 160, size_m / 80, size_m / 40, size_m / 20, size_m / 10),
+        "noise_db": (1.0, 1.5, 2.0, 3.0, 4.0, 5.0),
+        "wide_sd_db": (0.0, 2.0, 3.0, 4.0, 5.0, 6.5),
+        "wide_length_m": (size_m / 20, size_m / 10, size_m / 5, size_m / 2),
+    }
+    kernel = Kernel(3.0, size_m / 40, 3.0, 3.0, size_m / 5)
+    best = sum(_evidence(x, y, kernel) for x, y in samples)
+    for _ in range(3):  # one after the other, each best given the rest
+        for name, tried in choices.items():
+            for choice in tried:
+                other = replace(kernel, **{name: choice})
+                found = sum(_evidence(x, y, other) for x, y in samples)
+                best, kernel = max((best, kernel), (found, other), key=lambda each: each[0])
+    return kernel
 
 
 @dataclass(frozen=True)
@@ -293,7 +311,7 @@ def _krige(receiver: Array, places: Array, values: Array, kernel: Kernel, at: Ar
         part = slice(start, start + 1000)
         cross = _covariance(at[part], places, kernel)
         mean[part] = cross @ weights
-        variance[part] = kernel.sd_db**2 - ((cross @ inverse.T) ** 2).sum(1)
+        variance[part] = kernel.sd_db**2 + kernel.wide_sd_db**2 - ((cross @ inverse.T) ** 2).sum(1)
     return mean + trend(at), np.sqrt(np.maximum(variance, 0.0))
 
 
@@ -360,7 +378,9 @@ def _distances(a: Array, b: Array) -> Array:
 
 
 def _covariance(a: Array, b: Array, kernel: Kernel) -> Array:
-    return np.asarray(kernel.sd_db**2 * np.exp(-_distances(a, b) / kernel.length_m))
+    d = _distances(a, b)
+    near = kernel.sd_db**2 * np.exp(-d / kernel.length_m)
+    return np.asarray(near + kernel.wide_sd_db**2 * np.exp(-d / kernel.wide_length_m))
 
 
 def survey_of(rows: Sequence[Row], *, interval_s: float = 2.0) -> Survey:
@@ -403,6 +423,13 @@ def calibrate(
     ],
     out: Annotated[Path | None, typer.Option(help="Write what was learned to this JSON.")] = None,
     interval: Annotated[float, typer.Option(help="Seconds that one moment sums up.")] = 2.0,
+    put: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Put it in the registry, by the HTTP API at URL. JIKIMI_TOKEN: an administrator's.",
+        ),
+    ] = "",
 ) -> None:
     """Learn how scanners hear from a walk test: the path loss, and each scanner's offset and spread."""
     console = Console()
@@ -443,6 +470,30 @@ def calibrate(
         model = {"p0_dbm": round(learned.model.p0_dbm, 2), "exponent": round(learned.model.exponent, 3)}
         out.write_text(json.dumps({"model": model, "scanners": scanners}, indent=2) + "\n", encoding="utf-8")
         console.print(f"written: {out}")
+    if put:
+        admin = Person("administrator", put, lambda: os.environ["JIKIMI_TOKEN"])
+        console.print(
+            f"in the registry: {', '.join(put_scanners(admin, survey)) or 'none of these scanners'}"
+        )
+
+
+def put_scanners(admin: Person, survey: Survey) -> list[str]:
+    """Give the district's scanners the offset and spread that the survey taught; the names of those.
+
+    Positions are computed with `radio.OUTDOOR`, so that is what offsets are from. A scanner that heard
+    nothing keeps what it has. people.Refused when the API says no.
+    """
+    learned = learn_path_loss(survey, path_known=True)
+    found = []
+    for known in admin.get("scanners")["scanners"]:
+        name = known["scanner_id"]
+        if learned.heard.get(name):
+            r = learned.receivers[name]
+            place = {key: known[key] for key in ("lat", "lon", "height_m")}
+            taught = {"offset_db": round(r.offset_db, 2), "sd_db": round(r.sd_db, 2)}
+            admin.put(f"scanners/{name}", place | taught)
+            found.append(name)
+    return found
 
 
 def main(arguments: list[str]) -> int:
