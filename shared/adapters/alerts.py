@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
+from shared.adapters.reaching import channel
 from shared.adapters.wiring import Adapters
+from shared.domain.channels import of_phone
 from shared.domain.outing import Outing
 from shared.domain.places import Phone
 from shared.domain.proximity import PhoneTrack
@@ -33,13 +35,13 @@ def _push(
     on: Adapters, outing: Outing, alert: Alert, phones: Iterable[Phone], *, key: str, about: dict[str, str]
 ) -> list[str]:
     body = {"code": alert.value, "tenant": on.tenant_id, "outing": outing.outing_id, **about}
-    outcomes = []
+    outcomes: list[str] = []
     for phone in phones:
         if not phone.endpoint:
             outcomes.append("no-endpoint")
             continue
         own_key = f"{outing.outing_id}:{alert}:{key}:{phone.phone_id}"
-        outcomes.append(
-            on.push.send(Message("push", phone.endpoint, own_key, outing.status.value, body)).outcome
-        )
+        via = of_phone(phone).addresses[0].channel
+        message = Message("push", phone.endpoint, own_key, outing.status.value, body, via)
+        outcomes.append(channel(on, via).send(message).outcome)
     return outcomes
