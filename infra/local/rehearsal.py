@@ -134,6 +134,10 @@ def around(city: City, facility: Facility) -> City:
             tenant: [c for c in cameras if distance_m(c.at, facility.at) <= SEES_M]
             for tenant, cameras in city.cameras.items()
         },
+        children={
+            tenant: [c for c in children if c.facility_id == facility.facility_id]
+            for tenant, children in city.children.items()
+        },
     )
 
 
@@ -435,7 +439,7 @@ class _Rehearsal:
         for walker in self.walkers:
             if self.now_s < walker.leaves_s:
                 continue
-            if self.now_s % 5 == 0 or walker.goal is None:
+            if self.now_s % 10 == 0 or walker.goal is None:
                 shown = shown or self._newest()
                 self._aim(walker, shown)
             if walker.goal is not None:
