@@ -349,3 +349,31 @@ def test_axe_finds_nothing_on_any_state(screens: Screens, world: World) -> None:
     found["drill"] = violations(page)
 
     assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+def test_the_hand_over_is_saved_to_print_and_a_personal_link_is_made(screens: Screens, world: World) -> None:
+    stage.outing(world).report(0)
+    page = desk(screens)
+    page.locator(".cases button").first.click()
+    page.keyboard.press("F2")
+    page.keyboard.press("F4")
+    dialog = page.get_by_role("dialog")
+    with page.expect_download() as saved:
+        dialog.get_by_role("button", name="A4 인쇄용").click()
+    dialog.get_by_label("받을 경찰관 아이디").fill("police-1")
+    dialog.get_by_role("button", name="개인 링크 만들기").click()
+
+    expect(dialog.get_by_role("status")).to_have_text(re.compile(r"/police#"))
+    assert "실종" in saved.value.path().read_text(encoding="utf-8")
+    assert violations(page) == []
+
+
+def test_a_closed_case_is_searched_for_again(screens: Screens, world: World) -> None:
+    case_id = stage.outing(world).report(0)["case_id"]
+    world.call("operator-garam", "POST", f"cases/{case_id}/close", {"reason": "false-alarm", "note": "오인"})
+    page = desk(screens)
+    page.locator(".cases button").first.click()
+    page.get_by_role("button", name="다시 수색").click()
+    page.get_by_role("dialog").get_by_role("button", name="다시 수색").click()
+
+    expect(page.locator(".ack.wide")).to_be_visible()

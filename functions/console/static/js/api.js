@@ -17,7 +17,7 @@ export function session(store) {
   const write = (value) => (value ? store.setItem(KEY, JSON.stringify(value)) : store.removeItem(KEY))
   let lost = () => {}
 
-  async function call(path, { method = 'GET', body, key, token, timeout_ms = 8000 } = {}) {
+  async function call(path, { method = 'GET', body, key, token, timeout_ms = 8000, raw = false } = {}) {
     const headers = { accept: 'application/json' }
     if (body !== undefined) headers['content-type'] = 'application/json'
     if (key) headers['idempotency-key'] = key
@@ -36,6 +36,7 @@ export function session(store) {
     } catch {
       throw new Problem('offline')
     }
+    if (raw && answer.ok) return text // a page or a document to save as it is
     let json = {}
     try {
       json = text ? JSON.parse(text) : {}

@@ -310,12 +310,12 @@ function Cameras({ desk, item, detail, camera, onCamera }) {
   const mark = (one, name) => desk.act(`${desk.root(item)}/cameras/${one.camera_id}`, { mark: name })
   const keys = (event, one) => {
     const name = MARKS['1234'.indexOf(event.key)]
-    if (!name || item.shared || event.ctrlKey || event.altKey || event.metaKey) return
+    if (!name || event.ctrlKey || event.altKey || event.metaKey) return
     event.preventDefault()
     mark(one, name)
   }
   return html`<section aria-labelledby="cameras-title">
-    <h3 id="cameras-title">${t('console.cameras')} ${!item.shared && html`<span class="muted small">${t('console.camera_keys')}</span>`}</h3>
+    <h3 id="cameras-title">${t('console.cameras')} <span class="muted small">${t('console.camera_keys')}</span></h3>
     ${cameras.length === 0 && html`<p class="muted">${t('console.no_cameras')}</p>`}
     <ol class="cameras">${cameras.map((one, i) => {
       const marked = one.mark?.mark
@@ -334,7 +334,7 @@ function Cameras({ desk, item, detail, camera, onCamera }) {
             to: one.arrives_to ? minuteText(new Date(one.arrives_to)) : '',
           })}` : ''}</p>
           ${one.reason && has(`camera.${one.reason.code}`) && html`<p class="muted">${t(`camera.${one.reason.code}`, one.reason.params)}</p>`}
-          ${!item.shared && html`<div class="row marks">${MARKS.map(
+          ${html`<div class="row marks">${MARKS.map(
             (name, k) => html`<button key=${name} aria-pressed=${marked === name}
               aria-label=${`${k + 1} ${t(`console.mark.${name}`)} ${one.name}`} onClick=${() => mark(one, name)}>
               <kbd>${k + 1}</kbd> ${t(`console.mark.${name}`)}
@@ -409,7 +409,7 @@ function Actions({ desk, item, onAsk, onAck }) {
   if (!isOpen(item)) {
     return html`<footer class="actions"><p>✔ ${t('console.closed_as', {
       reason: t(`console.reason.${item.close_reason}`),
-    })}</p></footer>`
+    })}</p><button onClick=${() => onAsk('reopen')}>${t('console.reopen')}</button></footer>`
   }
   const late = !item.clock.T9 && !isDrill(item) &&
     (desk.now() - Date.parse(item.clock.T4)) / 1000 > (desk.state.district?.policy.police_prompt_s ?? 60)
@@ -430,6 +430,42 @@ function Actions({ desk, item, onAsk, onAck }) {
 
 const REASONS = ['found', 'false-alarm', 'bag-only', 'incomplete']
 
+const FORMS = [['html', 'text/html'], ['json', 'application/json'], ['cap', 'application/cap+xml'], ['geojson', 'application/geo+json']]
+
+// The hand-over to save or print, personal links to it, and who got which version.
+function HandOver({ desk, item }) {
+  const path = `cases/${item.case_id}`
+  const [got, setGot] = useState([])
+  const [note, setNote] = useState('')
+  const load = () => desk.read(`${path}/deliveries`).then((told) => setGot(told.deliveries), () => {})
+  useEffect(() => void load(), [item.version])
+  const save = async ([form, type]) => {
+    try {
+      const text = await desk.read(form === 'json' ? `${path}/hand-over` : `${path}/hand-over.${form}`, { raw: true })
+      const link = document.createElement('a')
+      link.href = URL.createObjectURL(new Blob([text], { type }))
+      link.download = `hand-over-${item.case_id}.${form === 'cap' ? 'xml' : form}`
+      link.click()
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
+      setNote('')
+    } catch (problem) {
+      setNote(problemText(problem))
+    }
+  }
+  const link = async (event) => {
+    event.preventDefault()
+    const made = await desk.act(`${path}/links`, { to: event.currentTarget.elements.officer.value.trim() })
+    if (made) setNote(new URL(made.link.path.replace(/^\//, ''), document.baseURI).href)
+  }
+  return html`<section aria-labelledby="handover-title">
+    <h3 id="handover-title">${t('console.handover')}</h3>
+    <div class="row">${FORMS.map((form) => html`<button key=${form[0]} type="button" onClick=${() => save(form)}>${t(`console.handover_form.${form[0]}`)}</button>`)}</div>
+    ${!isDrill(item) && html`<form class="row" onSubmit=${link}><label>${t('console.officer')}<input name="officer" required maxlength="64" /></label><button>${t('console.make_link')}</button></form>`}
+    <p role="status" class="small">${note}</p>
+    <ul class="small">${got.map((one) => html`<li key=${one.seq}>${clockText(new Date(one.at))} · v${one.version} → ${one.to} (${has(`common.value.${one.channel}`) ? t(`common.value.${one.channel}`) : one.channel})${one.receipt ? ` · ${one.receipt}` : ''}</li>`)}</ul>
+  </section>`
+}
+
 function Ask({ what, desk, item, onClose }) {
   const path = `cases/${item.case_id}`
   const send = async (event, route, body) => {
@@ -446,6 +482,13 @@ function Ask({ what, desk, item, onClose }) {
         <label>${t('console.receipt_no')}<input name="receipt" required maxlength="40" autofocus /></label>
         ${trouble}<div class="row"><button class="primary">${t('console.record')}</button>${cancel}</div>
       </form>
+      <${HandOver} desk=${desk} item=${item} />
+    </${Dialog}>`
+  }
+  if (what === 'reopen') {
+    return html`<${Dialog} title=${t('console.reopen')} onClose=${onClose}>
+      <p>${t('console.reopen_what')}</p>${trouble}
+      <div class="row"><button class="primary" onClick=${() => send(null, 'reopen', {})}>${t('console.reopen')}</button>${cancel}</div>
     </${Dialog}>`
   }
   if (what === 'share') {

@@ -294,5 +294,6 @@ export function makeDesk(session) {
       }
     },
     root,
+    read: api,
   }
 }
