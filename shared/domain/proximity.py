@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from operator import mul
 from typing import NamedTuple
 
 from shared.domain.geo import LatLon
@@ -152,6 +153,19 @@ def judged(
     """`near_by_slot` of what `heard_by` returned."""
     if _plain(mine, model.mean_dbm(reach_m) + PLAIN_DB, now_ms):
         return (Judged(now_ms, near=PLAIN_NEAR, beyond=0.0, heard=True),)
+    return filtered(mine, phones, reach_m=reach_m, now_ms=now_ms, since_ms=since_ms, model=model)
+
+
+def filtered(
+    mine: Sequence[Sighting],
+    phones: Sequence[PhoneTrack],
+    *,
+    reach_m: float,
+    now_ms: int,
+    since_ms: int,
+    model: RadioModel,
+) -> tuple[Judged, ...]:
+    """`judged` by the filter, however plain the case."""
     begin = max((now_ms // STEP_MS - SLOTS) // ALIGNED * ALIGNED, since_ms // STEP_MS)
     begin_ms = begin * STEP_MS
     slots: dict[int, list[Had]] = {}
@@ -283,7 +297,7 @@ def _miss(
 def _moved(shares: _Bins, links: list[_Bins], spreads: list[list[float]], reach_m: float) -> _State:
     """One slot later: some change their kind of movement, who walks off gets further, shadows change."""
     phones = range(len(links[0]))
-    owed = [[[w * x for w, x in zip(shares[m], links[m][n], strict=True)] for n in phones] for m in _ALL]
+    owed = [[list(map(mul, shares[m], links[m][n])) for n in phones] for m in _ALL]
     whole = [sum(kind) for kind in shares]
     moved: _Bins = []
     new_links: list[_Bins] = []
@@ -319,8 +333,7 @@ def _further(shares: list[float], steps: Sequence[tuple[int, float]]) -> list[fl
         return shares
     moved = [0.0] * BINS
     for far, part in steps:
-        for i in range(far, BINS):
-            moved[i] += part * shares[i - far]
+        moved[far:] = [m + part * w for m, w in zip(moved[far:], shares, strict=False)]
         moved[-1] += part * sum(shares[BINS - far :])
     return moved
 

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.bag import BagState, bag_state
-from shared.domain.departure import Departure, Level, alarm_due, assess_departure
+from shared.domain.departure import WARN_AT, Departure, Level, alarm_due, assess_departure
 from shared.domain.geo import Area, LatLon, Plane
 from shared.domain.outing import Answer
 from shared.domain.places import Policy
 from shared.domain.position import Fix, Receiver, gps_fix
-from shared.domain.proximity import PhoneTrack, proximity
+from shared.domain.proximity import PHONE, PhoneTrack, filtered, near_by_slot, proximity
 from shared.domain.radio import OUTDOOR
 from shared.domain.sighting import Sighting
 from shared.domain.yard import assess_yard
@@ -74,20 +74,69 @@ def test_at_1_1_a_bag_that_falls_silent_is_warned_of_within_15_s_and_alarmed_wit
     assert (levels.index(Level.WARNED) <= 15, levels.index(Level.DEPARTED) <= 30) == (True, True)
 
 
-def test_at_1_1_a_child_that_walks_off_for_good_is_never_missed():
-    rng = random.Random(3)
-    missed = 0
-    for _ in range(5):
-        child = []
-        for s in range(0, 260, 2):
-            mean = OUTDOOR.mean_dbm(5 + max(0, s - 40) * 0.4)
-            rssi = mean + rng.gauss(0, 6)
-            if rssi > -95:
-                child.append(Sighting(at(s + 1), "p-1", round(rssi), 8))
-        levels = [judge(child, [phone(until_s=260)], now).level for now in range(110, 260, 10)]
-        missed += Level.DEPARTED not in levels
+def reporting(name: str, until_s: int) -> PhoneTrack:
+    """A phone as it is: it sums up four seconds."""
+    return PhoneTrack(name, tuple(at(s) for s in range(4, until_s + 1, 4)))
 
-    assert missed == 0
+
+def walked(seed: int, *, until_s: int, leaves_s: int = 60) -> list[Sighting]:
+    """A child five metres from two phones walks off at 0.4 m/s; shadows last for ten metres or a minute."""
+    chance = random.Random(seed)
+    shadow = [chance.gauss(0, 5) for _ in range(2)]
+    found = []
+    for s in range(0, until_s, 4):
+        away_m = 5 + 0.4 * max(0, s + 2 - leaves_s)
+        keeps = math.exp(-4 / 25 if s > leaves_s else -4 / 60)
+        for n, name in enumerate(("p-1", "p-2")):
+            shadow[n] = keeps * shadow[n] + math.sqrt(1 - keeps**2) * chance.gauss(0, 5)
+            turned = 4 if s > leaves_s else chance.gauss(0, 4)
+            link = PHONE.mean_dbm(away_m) + shadow[n] + turned
+            packets = [link + chance.gauss(0, 3) for _ in range(20)]
+            decoded = [p for p in packets if p > -95 and chance.random() < 0.9]
+            if decoded:
+                found.append(Sighting(at(s + 2), name, round(sum(decoded) / len(decoded)), len(decoded)))
+    return found
+
+
+def levels_of(seed: int, times: range) -> list[Level]:
+    child = walked(seed, until_s=times[-1] + 4)
+    phones = [reporting("p-1", times[-1] + 4), reporting("p-2", times[-1] + 4)]
+    return [judge(child, phones, now).level for now in times]
+
+
+CROSSES_S = round(60 + (POLICY.reach_m - 5) / 0.4)
+
+
+def test_at_1_1_a_child_that_walks_away_at_0_4_mps_is_warned_of_within_15_s_and_alarmed_within_30_s():
+    levels = [levels_of(seed, range(CROSSES_S - 40, CROSSES_S + 31, 4)) for seed in range(6)]
+
+    in_time = [(each[:14].count(Level.NEAR) < 14, Level.DEPARTED in each) for each in levels]
+    assert in_time == [(True, True)] * 6
+
+
+def test_at_1_1_a_child_that_walks_off_for_good_is_never_missed():
+    late = range(CROSSES_S + 30, CROSSES_S + 90, 20)
+
+    assert all(Level.DEPARTED in levels_of(seed, late) for seed in range(10, 16))
+
+
+def test_a_child_that_plays_near_the_phones_is_left_alone():
+    child = walked(3, until_s=200, leaves_s=1000)
+    phones = [reporting("p-1", 200), reporting("p-2", 200)]
+
+    assert {judge(child, phones, now).level for now in range(20, 200, 8)} == {Level.NEAR}
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(-84, -50), min_size=24, max_size=24))
+def test_a_child_that_is_plainly_near_is_judged_as_the_filter_would(strengths: list[int]):
+    child = [Sighting(at(4 * n + 2), "p-1", rssi, 15) for n, rssi in enumerate(strengths)]
+    phones = [reporting("p-1", 96)]
+
+    plain = near_by_slot(child, phones, reach_m=30, now_ms=at(96))
+    found = filtered(child, phones, reach_m=30, now_ms=at(96), since_ms=START_MS, model=PHONE)
+
+    assert (len(plain), found[-1].beyond < WARN_AT) == (1, True)
 
 
 def test_at_1_2_one_blocked_phone_is_no_alarm_while_a_second_teacher_still_hears():

@@ -93,6 +93,16 @@ def test_a_child_that_came_back_and_left_again_is_warned_of_again() -> None:
     assert said(judgements) == [(9, Alert.WARNED), (40, Alert.WARNED)]
 
 
+def test_a_departed_child_is_back_only_when_it_is_certainly_within_reach() -> None:
+    perhaps, surely = (Departure(Level.NEAR, START_MS, "within-reach", near=near) for near in (0.6, 0.97))
+    away = (30, gone(Level.DEPARTED, since_s=0))
+
+    assert (said([away, (35, perhaps)]), said([away, (35, surely)])) == (
+        [(30, Alert.DEPARTED), (35, Alert.DEPARTED)],
+        [(30, Alert.DEPARTED)],
+    )
+
+
 def test_while_nobody_watches_the_alarm_stays_as_it_was() -> None:
     before = {"level": "departed", "outing_id": "o-1"}
     blind = Departure(Level.UNWATCHED, START_MS, "monitoring-stopped")
