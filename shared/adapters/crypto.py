@@ -224,7 +224,8 @@ class DynamoKeys:
         try:
             self._dynamodb.put_item(
                 **self._put(name, new),
-                ConditionExpression="wrapped = :old",
+                ConditionExpression="#wrapped = :old",
+                ExpressionAttributeNames={"#wrapped": "wrapped"},
                 ExpressionAttributeValues=to_item({":old": old.blob}),
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:

@@ -8,7 +8,8 @@ import pytest
 
 from shared.adapters.wiring import Adapters
 from shared.domain.audit import Anchor, Link, faults
-from shared.domain.errors import Conflict
+from shared.domain.ephemeral_id import Tag
+from shared.domain.errors import Conflict, NotFound
 from shared.domain.retention import Destroyed, Hold, Kind
 from shared.ports import Access, AccessBy, Answer
 from tests.integration.conftest import World
@@ -154,6 +155,31 @@ def test_a_days_first_anchor_counts_and_no_later_one(on: Adapters):
     on.anchors.put(Anchor(START + timedelta(days=1), Link(2, "c" * 64)))
 
     assert [anchor.link.chain[0] for anchor in on.anchors.all()] == ["a", "c"]
+
+
+def test_what_is_sealed_opens_after_a_rotation_and_never_after_it_was_shredded(cloud: World):
+    tenant = cloud.tenant()
+    stays, goes = (cloud.adapters_for(tenant).vault.seal(f"child#c-{n}", "name", "김하늘") for n in (1, 2))
+    moved = [cloud.adapters_for(tenant).vault.rotate() for _ in range(2)]
+    cloud.adapters_for(tenant).vault.shred("child#c-2")
+    vault = cloud.adapters_for(tenant).vault
+
+    assert (moved, vault.open("child#c-1", "name", stays)) == ([2, 2], "김하늘")
+    with pytest.raises(NotFound, match="key-shredded"):
+        vault.open("child#c-2", "name", goes)
+
+
+def test_the_ids_of_a_window_are_worked_out_once_and_anew_for_a_new_beacon(on: Adapters):
+    on.tags.put([Tag("b-1", bytes(16), 0)])
+    first = [on.tags.issue([7, 8]), on.tags.issue([7, 8])]
+    on.tags.put([Tag("b-2", bytes(range(16)), 100)])
+    again = on.tags.issue([7, 8])
+
+    assert (first, again) == ([2, 0], 4)
+    assert sorted((i.beacon_id, i.begins_s) for i in on.tags.ids(7).values()) == [
+        ("b-1", 3584),
+        ("b-2", 3684),
+    ]
 
 
 def test_a_hold_lasts_until_it_is_lifted_and_a_certificate_stays(on: Adapters):
