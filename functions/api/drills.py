@@ -76,24 +76,21 @@ def start(drill_id: http.Id, body: wire.StartAsked, desk: AtDesk) -> wire.OneDri
     _nothing_real(desk)
     if desk.on.drills.under_way() is not None:
         raise Conflict("drill-under-way")
+    if body.separated_at is not None and body.separated_at > desk.now:
+        raise Conflict("separated-after-report")
     case_id = _exercise(desk, drill.child_id).case_id if body.report else ""
 
-    def begun(each: Drill) -> Drill:
-        after = rules.started(each, case_id, desk.now)
-        return after if body.separated_at is None else rules.observed(after, body.separated_at)
-
-    drill = adapters.change(desk.on.drills, drill_id, begun)
-    adapters.observe(desk.on, drill)
-    return _shown(drill, desk)
+    drill = adapters.change(desk.on.drills, drill_id, lambda each: rules.started(each, case_id, desk.now))
+    if body.separated_at is not None:
+        drill = adapters.observe(desk.on, drill_id, body.separated_at)
+    return _shown(_unless_real(desk, drill), desk)
 
 
 @router.post("/drills/<drill_id>/separated", summary="When the child left", tags=["drills"])
 def separated(drill_id: http.Id, body: wire.SeparatedAsked, desk: AtDesk) -> wire.OneDrill:
     """The observer's T0; once said it stays."""
     _running(_known(desk, drill_id))
-    drill = adapters.change(desk.on.drills, drill_id, lambda each: rules.observed(each, body.at))
-    adapters.observe(desk.on, drill)
-    return _shown(drill, desk)
+    return _shown(adapters.observe(desk.on, drill_id, body.at), desk)
 
 
 @router.post("/drills/<drill_id>/injects", summary="Let something go wrong", tags=["drills"])
@@ -110,7 +107,12 @@ def inject(drill_id: http.Id, body: wire.InjectAsked, desk: AtDesk) -> wire.OneD
         change(desk.on, case.case_id, lambda each: cases.describe(each, said, desk.actor, desk.now))
     if body.kind is InjectKind.SECOND_CHILD:
         done = replace(done, case_id=_exercise(desk, done.child_id).case_id)
-    drill = adapters.change(desk.on.drills, drill_id, lambda each: rules.disturbed(each, done))
+    try:
+        drill = adapters.change(desk.on.drills, drill_id, lambda each: rules.disturbed(each, done))
+    except Conflict:  # stopped meanwhile, perhaps for something real: nothing of this inject may go on
+        if done.case_id:
+            change(desk.on, done.case_id, lambda each: _called_off(each, desk))
+        raise
     adapters.listen(desk.on, drill)  # an outage is heard through the watch list
     return _shown(drill, desk)
 
@@ -126,7 +128,7 @@ def resume(drill_id: http.Id, body: http.NothingAsked, desk: AtDesk) -> wire.One
     """409 while something real is open."""
     _known(desk, drill_id)
     _nothing_real(desk)
-    return _one(adapters.go_on(desk.on, drill_id, desk.actor), desk)
+    return _one(_unless_real(desk, adapters.go_on(desk.on, drill_id, desk.actor)), desk)
 
 
 @router.post("/drills/<drill_id>/stop", summary="End a drill", tags=["drills"])
@@ -236,8 +238,26 @@ def _report(desk: Desk, drill: Drill) -> rules.DrillReport:
 
 
 def _nothing_real(desk: Desk) -> None:
-    if any(case.status is Status.ACTUAL for case in desk.on.cases.open_cases()):
+    if _real(desk):
         raise Conflict("real-case-open")
+
+
+def _unless_real(desk: Desk, drill: Drill) -> Drill:
+    """The drill that goes on now; standing still again if something real was opened in the same moment."""
+    for case in _real(desk):
+        adapters.interrupted(desk.on, case)
+        drill = desk.on.drills.get(drill.drill_id)
+    return drill
+
+
+def _real(desk: Desk) -> list[Case]:
+    return [case for case in desk.on.cases.open_cases() if case.status is Status.ACTUAL]
+
+
+def _called_off(case: Case, desk: Desk) -> cases.Change:
+    if not case.is_open:
+        return case, ()
+    return cases.close(case, cases.CloseReason.INCOMPLETE, "drill-stopped", desk.actor, desk.now)
 
 
 def _running(drill: Drill) -> None:

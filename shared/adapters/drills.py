@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -60,20 +61,17 @@ def joined(on: Adapters, case: Case) -> None:
     if drill is None or rules.reported(drill, case) == drill:
         return
     drill = change(on.drills, drill.drill_id, lambda each: rules.reported(each, case))
-    observe(on, drill)
+    if drill.separated_at is not None and drill.separated_at <= case.clock["T4"]:
+        _left(on, case.case_id, drill.separated_at)
     on.live.tell("drill", drill.drill_id, drill.version)
 
 
-def observe(on: Adapters, drill: Drill) -> None:
-    """What the observer saw, on the drill's first case. Conflict for a time after the report."""
-    at, by = drill.separated_at, cases.system(on.tenant_id)
-    if at is None or not drill.cases:
-        return
-    case, entries = change_case(
-        on.cases, drill.cases[0], lambda each: cases.separated(each, at, by, on.clock.now())
-    )
-    if entries:
-        on.live.tell("case", case.case_id, case.version)
+def observe(on: Adapters, drill_id: str, at: datetime) -> Drill:
+    """The observer saw the child leave; once said it stays. Conflict for a time after the report."""
+    drill = on.drills.get(drill_id)
+    if drill.cases:
+        _left(on, drill.cases[0], drill.separated_at or at)
+    return change(on.drills, drill_id, lambda each: rules.observed(each, at))
 
 
 def stand_still(on: Adapters, drill_id: str, reason: str, by: cases.Actor) -> Drill:
@@ -123,6 +121,13 @@ def _spread(on: Adapters, drill: Drill, how: Callable[[Case], cases.Change]) -> 
             on.workflow.wake(case.case_id)
     listen(on, drill)
     return drill
+
+
+def _left(on: Adapters, case_id: str, at: datetime) -> None:
+    by = cases.system(on.tenant_id)
+    case, entries = change_case(on.cases, case_id, lambda each: cases.separated(each, at, by, on.clock.now()))
+    if entries:
+        on.live.tell("case", case.case_id, case.version)
 
 
 def _cases(on: Adapters, drill: Drill) -> list[Case]:

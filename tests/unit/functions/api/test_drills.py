@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from functions.assess_case.steps import STEPS
-from shared.domain.case import CloseReason
+from shared.adapters.drills import interrupted
+from shared.domain.case import CloseReason, Subject, SubjectClass, open_case, system
+from shared.domain.drill import Drill
+from shared.domain.places import Status
 from shared.schema.workflow import CaseRun
 from tests.unit.functions.api.town import (
     ADMIN,
@@ -63,6 +66,14 @@ def run_through(town: Town, *, police_s: float = 20) -> str:
         assert told.status == 200, told.body
     act(town, drill_id, "stop")
     return drill_id
+
+
+def really_missed(town: Town) -> None:
+    """Another request opens a real case at the same time."""
+    subject = Subject("c-9", "b-9", SubjectClass.CHILD, 3)
+    how = {"status": Status.ACTUAL, "subject": subject, "facility_id": "moon"}
+    case, entries = open_case("c-real", system("garam"), town.clock.at, **how)  # type: ignore[arg-type]
+    interrupted(town.on("garam"), town.on("garam").cases.create(case, entries))
 
 
 def report(town: Town, drill_id: str, who: Who = OFFICIAL) -> Any:
@@ -120,6 +131,61 @@ def test_a_drill_may_wait_for_the_teachers_report_and_gives_it_the_observers_t0(
     drill = town.ask(OFFICIAL, f"GET /v1/drills/{drill_id}").body["drill"]
 
     assert (drill["cases"], town.on("garam").cases.get(case_id).clock["T0"]) == ([case_id], START)
+
+
+def test_an_observers_time_after_the_report_is_refused_and_never_refuses_a_report(town: Town):
+    town.outing("c-1", status="Exercise")
+    drill_id = town.drill()
+    future = act(town, drill_id, "start", {"separated_at": (START + timedelta(hours=1)).isoformat()})
+    act(town, drill_id, "start", {"report": False})
+    act(town, drill_id, "separated", {"at": (START + timedelta(seconds=9)).isoformat()})
+    case_id = town.case("c-1")  # pressed before the observer's time
+
+    assert (future.code, "T0" in town.on("garam").cases.get(case_id).clock) == (
+        "separated-after-report",
+        False,
+    )
+
+
+def test_at_10_3_a_real_report_in_the_moment_a_drill_starts_is_not_missed(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+):
+    drills = town.on("garam").drills
+    save = drills.save
+
+    def saved_while_a_child_is_missed(drill: Drill) -> Drill:
+        monkeypatch.setattr(drills, "save", save)
+        really_missed(town)  # the drill is not under way yet: the report finds nothing to stop
+        return save(drill)
+
+    drill_id = town.drill()
+    monkeypatch.setattr(drills, "save", saved_while_a_child_is_missed)
+
+    told = act(town, drill_id, "start").body["drill"]
+
+    assert (told["state"], told["paused_for"]) == ("paused", "real-case")
+
+
+def test_at_10_3_an_inject_that_a_real_report_overtakes_leaves_no_case_behind(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+):
+    drill_id, _ = started(town)
+    drills = town.on("garam").drills
+    save = drills.save
+
+    def saved_while_a_child_is_missed(drill: Drill) -> Drill:
+        monkeypatch.setattr(drills, "save", save)
+        really_missed(town)
+        return save(drill)
+
+    monkeypatch.setattr(drills, "save", saved_while_a_child_is_missed)
+
+    told = act(town, drill_id, "injects", {"kind": "second-child"})
+
+    left = [
+        c for c in town.on("garam").cases.open_cases() if c.status.value == "Exercise" and not c.is_paused
+    ]
+    assert (told.code, left) == ("drill-not-running", [])
 
 
 def test_a_drill_does_not_start_while_something_real_is_open(town: Town):
