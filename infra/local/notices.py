@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.local.deploy import STACK, Place, outputs
-from infra.local.start import CloudFailed, running
+from infra.local.start import REGION, CloudFailed, running
 from shared.adapters.cases import DynamoCases
 from shared.adapters.notices import Check, check
 from shared.adapters.tenants import stored_tenants
@@ -15,13 +15,13 @@ out = Console(highlight=False)
 
 
 def check_notices(
-    *, days: int, tenant: str = "", aws: bool = False, region: str = "", stack: str = STACK
+    *, days: int, tenant: str = "", aws: bool = False, region: str = REGION, stack: str = STACK
 ) -> int:
     """Print disclosures against notices for each district. Returns 1 when a notice is missing or late."""
     known = None if aws else running()
     if known is None and not aws:
         raise CloudFailed("No local cloud is running. Start one (jikimi up), or look at AWS: --aws.")
-    place = Place(None if known is None else known.endpoint, **({"region": region} if region else {}))
+    place = Place(None if known is None else known.endpoint, region)
     tables = outputs(place, stack) if known is None else known.outputs
     dynamodb, now = place.client("dynamodb"), datetime.now(UTC)
     tenants = [tenant] if tenant else stored_tenants(tables["RegistryTable"], dynamodb)
