@@ -262,6 +262,25 @@ def test_a_push_says_look_and_names_nobody(screens: Screens, world: World) -> No
     assert page.evaluate(shown) == ["지킴이: 확인이 필요해요|눌러서 확인하세요"]
 
 
+def test_a_page_subscribes_to_push_for_the_phone_it_says_it_is(screens: Screens, world: World) -> None:
+    scene = stage.outing(world)
+    scene.together()
+    mine = scene.outing["phones"][0]["phone_id"]
+    page = screens.open("/phone", TEACHER, size=SIZE, permissions=["notifications"])
+    page.evaluate("""() => {
+      const keys = { p256dh: 'B' + 'A'.repeat(86), auth: 'A'.repeat(22) }
+      const endpoint = 'https://fcm.googleapis.com/fcm/send/example'
+      PushManager.prototype.subscribe = async () => ({ toJSON: () => ({ endpoint, keys }) })
+      Notification.requestPermission = async () => 'granted'
+      Object.defineProperty(Notification, 'permission', { value: 'default' })
+    }""")
+    page.get_by_role("button", name="알림 켜기").click()
+    page.get_by_role("dialog").get_by_role("button").first.click()
+
+    expect(page.get_by_text("알림 켜짐")).to_be_visible()
+    assert world.on("garam").registry.phone(mine).platform == "web"
+
+
 def test_every_target_is_large_enough_and_nothing_scrolls_sideways_at_320_px(
     screens: Screens, world: World
 ) -> None:

@@ -71,7 +71,9 @@ addEventListener('push', (event) => {
 
 addEventListener('notificationclick', (event) => {
   event.notification.close()
+  const page = `phone?alert=${encodeURIComponent(event.notification.tag)}`
   event.waitUntil(
-    clients.matchAll({ type: 'window' }).then((open) => (open[0] ? open[0].focus() : clients.openWindow('phone'))),
+    clients.matchAll({ type: 'window' }).then((open) =>
+      open[0] ? open[0].navigate(page).then((shown) => shown.focus()) : clients.openWindow(page)),
   )
 })

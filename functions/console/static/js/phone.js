@@ -167,6 +167,7 @@ function Outing({ teacher, state, onLanguage }) {
         'phone.stopped_who', { name: phone.teacher, s: Math.round(phone.age_s ?? 0) })}</p>`)}
       ${state.outbox.length > 0 && html`<p class="trouble" role="status">${t('phone.unsent', { n: state.outbox.length })}</p>`}
       <ul class="members">${members.map((member) => html`<${Member} key=${member.child_id} teacher=${teacher} member=${member} />`)}</ul>
+      <${Push} teacher=${teacher} phones=${outing.phones} />
     </main>
     <footer>
       <button class="alarm big" onClick=${report}>${t('phone.report')}</button>
@@ -179,6 +180,22 @@ function Outing({ teacher, state, onLanguage }) {
       <button onClick=${() => setAsking(null)}>${t('common.cancel')}</button>
     </${Dialog}>`}
     ${asking === 'end' && html`<${End} teacher=${teacher} outing=${outing} onClose=${() => setAsking(null)} />`}`
+}
+
+// Which of the group's phones this one is, said once; then alarms reach it in a pocket too.
+function Push({ teacher, phones }) {
+  const [on, setOn] = useState(typeof Notification === 'function' && Notification.permission === 'granted')
+  const [asking, setAsking] = useState(false)
+  if (!('PushManager' in window) || !phones.length) return null
+  if (on) return html`<p class="small muted">● ${t('phone.push_is_on')}</p>`
+  const choose = async (phone_id) => {
+    setAsking(false)
+    setOn(await teacher.push(phone_id))
+  }
+  return html`<button onClick=${() => (phones.length === 1 ? choose(phones[0].phone_id) : setAsking(true))}>${t('phone.push_on')}</button>
+    ${asking && html`<${Dialog} title=${t('phone.push_which')} onClose=${() => setAsking(false)}>
+      <ul class="stack">${phones.map((phone) => html`<li key=${phone.phone_id}><button class="wide" onClick=${() => choose(phone.phone_id)}>${phone.teacher}</button></li>`)}</ul>
+    </${Dialog}>`}`
 }
 
 function End({ teacher, outing, onClose }) {
@@ -314,6 +331,7 @@ function App({ session }) {
     if (teacher || !session.actor) return
     const made = makeTeacher(session)
     made.start()
+    made.opened(new URLSearchParams(location.search).get('alert'))
     setTeacher(made)
   })
   useEffect(() => session.onLost(() => (teacher?.stop(), setTeacher(null))), [teacher])

@@ -186,6 +186,26 @@ export function makeTeacher(session) {
       const told = await write(`cases/${case_id}/police`, { channel: '112-call' })
       if (told) set({ cases: state.cases.map((item) => (item.case_id === case_id ? told.case : item)) })
     },
+    // Whether push now reaches this page. Asked for by a tap, as browsers want it.
+    async push(phone_id) {
+      try {
+        if ((await Notification.requestPermission()) !== 'granted') return false
+        const { key } = await session.api('push-key')
+        const { pushManager } = await navigator.serviceWorker.ready
+        const made = await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key })
+        const { endpoint, keys } = made.toJSON()
+        const subscription = { endpoint, p256dh: keys.p256dh, auth: keys.auth }
+        await session.api(`devices/${phone_id}`, { method: 'PUT', body: { platform: 'web', subscription } })
+        return true
+      } catch (problem) {
+        set({ problem: problem.code ? problem : { code: 'push-refused' } })
+        return false
+      }
+    },
+    // The page was opened from a notification: that is the read receipt. Ids without a dot have no record.
+    opened(alert_id) {
+      if (alert_id?.includes('.')) write(`alerts/${alert_id}/read`, {})
+    },
     async begin(members, status) {
       const told = await write('outings', { members, status })
       if (told) set({ outing: told.outing })
