@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from shared.adapters.cases import change
 from shared.adapters.wiring import Adapters
 from shared.domain import channels
-from shared.domain.case import Case, Change, done, note, system, undone
+from shared.domain.case import Case, Change, Entry, done, note, system, undone
 from shared.domain.channels import Address, Alert, Attempt, Recipient
 from shared.domain.errors import NotFound
 from shared.ports import Channel, Message
@@ -123,7 +123,7 @@ def _say_health(on: Adapters, case: Case, attempts: Sequence[Attempt], now: date
     by = system(case.tenant_id)
 
     def said(case: Case) -> Change:
-        lines = []
+        lines: list[Entry] = []
         for name in sorted(failing.keys() - before):
             params = {"channel": name, "reason": failing[name].reason}
             case, entries = note(done(case, f"down:{name}"), "channel-down", params, by, now)

@@ -93,7 +93,7 @@ def attempted(alert: Alert, tries: Sequence[Attempt]) -> Alert:
 
 def of_phone(phone: Phone) -> Recipient:
     """A teacher's phone: its app or its page, and the number behind it where one is registered."""
-    addresses = ()
+    addresses: tuple[Address, ...] = ()
     if phone.endpoint:
         addresses = (Address(WEB_PUSH if phone.platform == "web" else PUSH, phone.endpoint),)
     if phone.contact_id:

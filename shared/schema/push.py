@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, StringConstraints
+from pydantic.config import JsonDict
 
 from shared.domain.channels import Alert, Attempt, health
 from shared.schema.http import Asked, Moment, Told
 
 _SERVICES = r"(fcm\.googleapis\.com|push\.apple\.com|push\.services\.mozilla\.com|notify\.windows\.com)"
-_PAGE = {
+_PAGE: JsonDict = {
     "platform": "web",
     "subscription": {
         "endpoint": "https://fcm.googleapis.com/fcm/send/example",
