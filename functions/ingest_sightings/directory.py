@@ -1,6 +1,6 @@
 """What ingest must know about a tenant, remembered for seconds: who sends, who may be collected, and why."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ from shared.adapters.hearing import Places, places_of
 from shared.adapters.wiring import Adapters
 from shared.domain.ephemeral_id import PERIOD_S, Issued, window_of, windows_at
 from shared.domain.errors import NotFound, Rejected
-from shared.domain.outing import Outing
+from shared.domain.outing import Member, Outing
 from shared.domain.places import Child, Phone, Status, Tenant
 from shared.ports import Watched
 
@@ -188,6 +188,11 @@ class Directory:
         running = sorted(self._on.outings.running(), key=lambda o: (o.started_at, o.outing_id))
         by_beacon = {m.beacon_id: outing for outing in running for m in outing.members}
         return Running({outing.outing_id: outing for outing in running}, by_beacon)
+
+    def members(self, outing: Outing) -> Sequence[Member]:
+        """Those of an outing who may be judged."""
+        load = lambda: [m for m in outing.members if self.consents(m.beacon_id, self._on.clock.now())]  # noqa: E731
+        return self._fresh(("members", f"{outing.outing_id}#{outing.version}"), ANSWERS_KEPT_S, load)
 
     def consents(self, beacon_id: str, now: datetime) -> bool:
         try:

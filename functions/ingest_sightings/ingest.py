@@ -121,8 +121,9 @@ def _sort(reading: Reading, on: On, arrived: dict[str, Arrived], report: Report,
         return
     is_dead = reading.is_phone and own.is_dead(reading.thing)
     source = f"{'phone' if reading.is_phone else 'scanner'}#{reading.thing}"
+    mine = Arrived()
     if reading.is_phone and not is_dead:
-        mine = arrived.setdefault(reading.tenant_id, Arrived())
+        mine = arrived.setdefault(reading.tenant_id, mine)
         mine.reported_ms[reading.thing].append(reading.sent_ms)
         mine.fixes[reading.thing] += [reading.fix] if reading.fix else []
         mine.messages[source].add(reading.message_id)
@@ -141,18 +142,20 @@ def _sort(reading: Reading, on: On, arrived: dict[str, Arrived], report: Report,
             report.dropped["drill-outage"] += 1  # even a dead phone helps a case that is no drill
         else:
             report.stored += 1
-            mine = arrived.setdefault(purpose.owner_id, Arrived())
+            among = reading.is_phone and purpose.outing is not None and reading.thing in purpose.outing.phones
             if purpose.case_id:
-                mine.watched[beacon_id].append(_placed(sighting, purpose, own))
-                mine.messages[f"beacon#{beacon_id}"].add(reading.message_id)
-            outing = purpose.outing
-            among = outing is not None and reading.thing in outing.phones
-            if not purpose.case_id or (among and not is_dead):
-                mine.heard[reading.thing][beacon_id].append(sighting)
-                mine.messages[source].add(reading.message_id)
-                if not among:
-                    key = f"outing#{outing.outing_id}" if outing else f"beacon#{beacon_id}"
-                    mine.noted[key].add(source)
+                theirs = arrived.setdefault(purpose.owner_id, Arrived())
+                theirs.watched[beacon_id].append(_placed(sighting, purpose, own))
+                theirs.messages[f"beacon#{beacon_id}"].add(reading.message_id)
+                if is_dead or not among:
+                    continue
+            mine = arrived.setdefault(reading.tenant_id, mine)
+            mine.heard[reading.thing][beacon_id].append(sighting)
+            if not among:
+                outing = purpose.outing
+                mine.noted[f"outing#{outing.outing_id}" if outing else f"beacon#{beacon_id}"].add(source)
+    if reading.thing in mine.heard:
+        mine.messages[source].add(reading.message_id)
 
 
 def _behind(heard_id: str, at_ms: int, own: Directory, on: On) -> tuple[str, str]:

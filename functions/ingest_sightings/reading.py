@@ -76,10 +76,13 @@ def _fix(said: WireFix, sent_ms: int) -> Fix:
 
 def _heard(said: SightingsV1, thing: str, sent_ms: int, fix: Fix | None) -> tuple[tuple[str, Sighting], ...]:
     """Each sighting with the phone's place at that moment, if its fix is near enough in time."""
+    if fix is None:
+        return tuple([(each[0], Sighting(sent_ms - each[1], thing, each[2], each[3])) for each in said.s])
+    fixed_ms, where, accuracy_m = fix
     heard = []
     for beacon_id, before_ms, rssi_dbm, packets in said.s:
-        sighting = Sighting(sent_ms - before_ms, thing, rssi_dbm, packets)
-        if fix and abs(fix[0] - sighting.at_ms) <= FIX_AGE_MS:
-            sighting = sighting._replace(where=fix[1], accuracy_m=fix[2])
-        heard.append((beacon_id, sighting))
+        at_ms = sent_ms - before_ms
+        is_near = -FIX_AGE_MS <= fixed_ms - at_ms <= FIX_AGE_MS
+        placed = (where, accuracy_m) if is_near else ()
+        heard.append((beacon_id, Sighting(at_ms, thing, rssi_dbm, packets, *placed)))
     return tuple(heard)

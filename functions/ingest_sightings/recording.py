@@ -227,7 +227,7 @@ def _judge_once(
     for outing in outings:
         before = known.groups[outing.outing_id]
         group = [known.phones[phone_id] for phone_id in outing.phones]
-        alarms, said = _judged(directory, outing, before.alarms, group, on)
+        alarms, said = _judged(directory, outing, before.alarms, group)
         done.groups[outing.outing_id] = after = replace(before, alarms=alarms)
         if alarms != before.alarms:
             judged[outing.outing_id] = outing, after, said
@@ -256,19 +256,16 @@ def _judged(
     outing: Outing,
     before: Mapping[str, Mapping[str, Any]],
     group: Sequence[PhoneTrack],
-    on: Adapters,
 ) -> tuple[dict[str, Mapping[str, Any]], list[Said]]:
     """The outing's alarms after what its phones reported and heard, and what to say about them."""
     now_ms = watched_until_ms(group)
     if now_ms is None:
         return dict(before), []
-    now, policy = on.clock.now(), directory.tenant().policy
+    policy = directory.tenant().policy
     since_ms = round(outing.started_at.timestamp() * 1000)
     alarms: dict[str, Mapping[str, Any]] = {}
     said: list[Said] = []
-    for member in outing.members:
-        if not directory.consents(member.beacon_id, now):
-            continue
+    for member in directory.members(outing):
         departure = assess_departure(
             _heard_of(member, group),
             group,

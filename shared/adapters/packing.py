@@ -17,6 +17,9 @@ _PLACE = struct.Struct("<iiH")  # micro-degrees, accuracy m
 _PLACE_NEAR = struct.Struct("<hhB")  # micro-degrees from the first, accuracy m
 _MICRO = 1_000_000
 _Place = tuple[int, int, int]
+_Moment = tuple[int, int, int, int]
+_NOWHERE = (0, 0, -1)
+_sighting = tuple.__new__  # a third of the time of the constructor, which only names the six values
 
 
 def micro(at: LatLon) -> LatLon:
@@ -84,45 +87,49 @@ def pack_said(reported_ms: Sequence[int], fixes: Sequence[Fix], heard: Heard) ->
     age, its place, and either a 0 and a bit for each beacon or, if few were heard, how many and which.
     """
     beacons = sorted(heard)
-    moments: dict[tuple[int, LatLon | None, int], list[tuple[int, Sighting]]] = {}
+    moments: dict[_Moment, list[int]] = {}
+    strengths: dict[_Moment, list[Sighting]] = {}
     for n, beacon_id in enumerate(beacons):
         for s in heard[beacon_id]:
-            moments.setdefault((s.at_ms, s.where, s.accuracy_m), []).append((n, s))
-    told = {key: _place(key[1], key[2]) for key in moments if key[1]}
+            key = (s[0], *_place(s[4], s[5])) if s[4] else (s[0], *_NOWHERE)
+            if key not in moments:
+                moments[key], strengths[key] = [], []
+            moments[key].append(n)
+            strengths[key].append(s)
+    ordered = sorted(moments)
     fixed = [_place(at, accuracy_m) for _, at, accuracy_m in fixes]
-    places = {place: n for n, place in enumerate(sorted({*told.values(), *fixed}))}
+    told = {key[1:] for key in ordered} - {_NOWHERE}
+    places = {place: n for n, place in enumerate(sorted(told.union(fixed)))}
     form, packed_places = _pack_places(list(places))
-    newest_ms = max([*reported_ms[-1:], *(fix[0] for fix in fixes), *(key[0] for key in moments)], default=0)
-    strengths = [s for key in sorted(moments, key=_by_time) for _, s in moments[key]]
-    narrow = all(s.packets < 32 and -127 <= s.rssi_dbm <= 0 for s in strengths)
+    newest_ms = max(
+        [*reported_ms[-1:], *(fix[0] for fix in fixes), *(key[0] for key in ordered[-1:])], default=0
+    )
+    every = [s for key in ordered for s in strengths[key]]
+    rssi, packets = [s[2] for s in every], [s[3] for s in every]
+    narrow = max(packets, default=0) < 32 and max(rssi, default=0) <= 0
     form |= _NARROW if narrow else 0
     counts = len(reported_ms), len(fixes), len(beacons), len(moments), len(places)
     parts = [_SAID.pack(form, newest_ms, *counts), packed_places]
     width = 1 if len(places) < _FEW else 2
-    nowhere = 256**width - 1
+    places[_NOWHERE] = 256**width - 1
     parts += [(newest_ms - at_ms).to_bytes(_AGE, "little") for at_ms in reported_ms]
     for fix, where in zip(fixes, fixed, strict=True):
         parts += [(newest_ms - fix[0]).to_bytes(_AGE, "little"), places[where].to_bytes(width, "little")]
     parts += [_pack_text(beacon_id) for beacon_id in beacons]
     bits_size = (len(beacons) + 7) // 8
-    for key in sorted(moments, key=_by_time):
+    for key in ordered:
         members = moments[key]
-        place = places[told[key]] if key[1] else nowhere
-        parts += [(newest_ms - key[0]).to_bytes(_AGE, "little"), place.to_bytes(width, "little")]
+        parts += [(newest_ms - key[0]).to_bytes(_AGE, "little"), places[key[1:]].to_bytes(width, "little")]
         if 2 * len(members) < bits_size and len(members) < 256:
-            parts += [bytes([len(members)]), *(n.to_bytes(2, "little") for n, _ in members)]
+            parts += [bytes([len(members)]), *(n.to_bytes(2, "little") for n in members)]
         else:
-            bits = 0
-            for n, _ in members:
-                bits |= 1 << n
-            parts += [b"\0", bits.to_bytes(bits_size, "little")]
+            parts += [b"\0", _bits(tuple(members), bits_size)]
     if narrow:
-        parts.append(bytes([s.rssi_dbm + 127 << 1 | s.packets & 1 for s in strengths]))
-        halves = [*(s.packets >> 1 for s in strengths), 0]
+        parts.append(bytes([r + 127 << 1 | p & 1 for r, p in zip(rssi, packets, strict=True)]))
+        halves = [*[p >> 1 for p in packets], 0]
         parts.append(bytes([a | b << 4 for a, b in zip(halves[::2], halves[1::2], strict=False)]))
     else:
-        parts.append(bytes([s.rssi_dbm & 0xFF for s in strengths]))
-        parts.append(bytes([s.packets for s in strengths]))
+        parts += [bytes([r & 0xFF for r in rssi]), bytes(packets)]
     return b"".join(parts)
 
 
@@ -148,7 +155,8 @@ def unpack_said(packed: bytes, source_id: str) -> tuple[tuple[int, ...], tuple[F
         fixes.append((newest_ms - number(packed[at:middle]), *places[number(packed[middle:end])]))
         at = end
     beacons, at = _unpack_texts(packed, at, beacon_count)
-    moments = []
+    members: list[int] = []
+    moments: list[tuple[int, LatLon | None, int]] = []
     bits_size = (beacon_count + 7) // 8
     for _ in range(moment_count):
         middle, end = at + _AGE, at + _AGE + width
@@ -157,17 +165,14 @@ def unpack_said(packed: bytes, source_id: str) -> tuple[tuple[int, ...], tuple[F
         size = 2 * count if count else bits_size
         numbers = packed[at : at + size]
         at += size
-        members = struct.unpack(f"<{count}H", numbers) if count else _ones(numbers)
+        these = struct.unpack(f"<{count}H", numbers) if count else _ones(numbers)
         where, accuracy_m = (None, 0) if place == nowhere else places[place]
-        moments.append((newest_ms - age, where, accuracy_m, members))
-    total = sum([len(members) for *_, members in moments])
-    rssi, packets = _strengths(packed[at:], total, narrow=bool(form & _NARROW))
+        moments += [(newest_ms - age, where, accuracy_m)] * len(these)
+        members += these
+    rssi, packets = _strengths(packed[at:], len(members), narrow=bool(form & _NARROW))
     heard: list[list[Sighting]] = [[] for _ in beacons]
-    k = 0
-    for at_ms, where, accuracy_m, members in moments:
-        for n in members:
-            heard[n].append(Sighting(at_ms, source_id, rssi[k], packets[k], where, accuracy_m))
-            k += 1
+    for n, (at_ms, where, accuracy_m), r, p in zip(members, moments, rssi, packets, strict=False):
+        heard[n].append(_sighting(Sighting, (at_ms, source_id, r, p, where, accuracy_m)))
     return (
         reported_ms,
         tuple(fixes),
@@ -191,9 +196,10 @@ def _ones(bits: bytes) -> tuple[int, ...]:
     return tuple([n for n in range(number.bit_length()) if number >> n & 1])
 
 
-def _by_time(key: tuple[int, LatLon | None, int]) -> tuple[int, float, float, int]:
-    at_ms, where, accuracy_m = key
-    return at_ms, where.lat_deg if where else 0.0, where.lon_deg if where else 0.0, accuracy_m
+@lru_cache(maxsize=1024)
+def _bits(numbers: tuple[int, ...], size: int) -> bytes:
+    """A bit for each number."""
+    return sum([1 << n for n in numbers]).to_bytes(size, "little")
 
 
 # --- parts ---------------------------------------------------------------------------------------

@@ -103,10 +103,13 @@ def remember(
 
 def _placed_lately(known: tuple[Sighting, ...], since_ms: int) -> tuple[Sighting, ...]:
     """Without the places of what is older; the newest keeps its own. Nobody asks where a phone was then."""
-    if not any(s.where is not None and s.at_ms <= since_ms for s in known[:-1]):
+    late = [n for n, s in enumerate(known[:-1]) if s.where is not None and s.at_ms <= since_ms]
+    if not late:
         return known
-    older = [s if s.at_ms > since_ms else s._replace(where=None, accuracy_m=0) for s in known[:-1]]
-    return (*older, known[-1])
+    lean = list(known)
+    for n in late:
+        lean[n] = known[n]._replace(where=None, accuracy_m=0)
+    return tuple(lean)
 
 
 def _united(known: tuple[Sighting, ...], arrived: Sequence[Sighting]) -> tuple[Sighting, ...]:
