@@ -24,6 +24,8 @@ the last one both are over. Chosen for at most one false alarm per class-hour, s
 BACK = 0.9
 """A child that was gone counts as back only when it is within reach so probably: a judgement looks back a
 minute and a half, and a child that stands still out there must not look as if it had always been so."""
+SETTLED_MS = 8000
+"""What a phone has not told of by then it will not: it reports every 4 s, or every 8 s if nothing changed."""
 RETRIGGER_MS = 60_000
 """Still gone this long after 함께 있어요: the answer no longer holds (AT-1.7)."""
 
@@ -107,6 +109,8 @@ def _level(
     """How the child stands after these slots, and since when."""
     level, calm_ms, before = Level.NEAR, since_ms, 0.0
     for slot in history:
+        if not slot.told and slot.at_ms > now_ms - SETTLED_MS:
+            break  # half the evidence cries twice as often
         if slot.beyond < CALM_AT:
             level = Level.NEAR
         elif min(slot.beyond, before) >= ALARM_AT:

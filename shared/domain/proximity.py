@@ -93,13 +93,14 @@ group, as most children are most of the time, and nothing more is computed."""
 class Judged(NamedTuple):
     """One slot. at_ms: its end. near: probability of being within reach; beyond: of leaving it in LEAD_S.
 
-    heard: by any phone.
+    heard: by any phone. told: by every phone; the others' words are still on their way, or will never come.
     """
 
     at_ms: int
     near: float
     beyond: float
     heard: bool
+    told: bool = True
 
 
 Had = tuple[int, int] | None
@@ -254,7 +255,8 @@ def _after(slots: tuple[Slot, ...], reach_m: float, model: RadioModel) -> tuple[
     total = sum(map(sum, shares))
     shares = [[w / total for w in kind] for kind in shares]
     near, beyond = _probabilities(shares, reach_m)
-    judged = Judged((slot + 1) * STEP_MS, near, beyond, any(each and each[0] for each in had))
+    heard_it, told = any(each and each[0] for each in had), None not in had
+    judged = Judged((slot + 1) * STEP_MS, near, beyond, heard_it, told)
     return (shares, links, spreads), (*history, judged)
 
 

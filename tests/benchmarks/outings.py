@@ -18,7 +18,8 @@ from shared.domain.sighting import Sighting
 from shared.domain.watching import merge_reports
 
 LEAVING = ("leaves", "runs", "bag left", "both deaf")  # of whom an alarm is due
-QUIET = ("park", "street", "playground", "deaf phone", "crossing groups", "strays")
+REFERENCE = ("park", "street", "playground", "deaf phone", "crossing groups")  # nobody leaves
+QUIET = (*REFERENCE, "strays")
 KINDS = (*LEAVING, *QUIET)
 STARTS_S = 90.0  # about when what happens begins
 START_MS = 1_760_000_000_000
