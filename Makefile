@@ -7,7 +7,7 @@ READY := .venv/.ready
 # uv installs the same lock file in a tenth of pip's time; without it, pip does.
 NEEDS_UV = @$(BIN)/uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9 || true
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test web screens criteria mutants check sec fuzz format bench bench-ingest bench-position bench-departure bench-cameras cost dst dst-mutants chaos e2e-target localstack sfn-localstack lock clean
+.PHONY: help setup demo test journeys web screens criteria mutants check sec fuzz format bench bench-ingest bench-position bench-departure bench-cameras cost dst dst-mutants chaos e2e-target localstack sfn-localstack lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ demo: $(READY) ## Watch a child be missed, searched for across a border and foun
 
 test: $(READY) ## Run every test (ARGS="-k words" for some)
 	@$(BIN)/python -m pytest $(ARGS)
+
+journeys: $(READY) ## Every acceptance test of the journeys (AT-n.n), how it went, and its figures (ARGS=--list)
+	@$(BIN)/python -m tests.journeys $(ARGS)
 
 web: $(READY) ## The screens in a real browser (installs Chromium where it may)
 	@$(BIN)/python -m pytest tests/web $(ARGS)

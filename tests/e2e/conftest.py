@@ -5,7 +5,7 @@ one that stands there, played at life's own speed.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -55,9 +55,15 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture
-def figures(request: pytest.FixtureRequest) -> list[str]:
-    """Lines for the end of the run: what was measured."""
-    return request.config.stash.setdefault(FIGURES, [])
+def figures(
+    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> Iterator[list[str]]:
+    """Lines for the end of the run: what was measured. Also the test's own property "figure"."""
+    mine: list[str] = []
+    yield mine
+    request.config.stash.setdefault(FIGURES, []).extend(mine)
+    for line in mine:
+        record_property("figure", line)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

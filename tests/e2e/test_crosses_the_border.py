@@ -67,7 +67,7 @@ def test_the_timeline_chain_holds(stack: Stack) -> None:
     assert stack.shown.record.report["chain_holds"]
 
 
-def test_delays_are_measured(stack: Stack, figures: list[str]) -> None:
+def test_at_2_1_from_the_report_to_the_first_push_is_measured(stack: Stack, figures: list[str]) -> None:
     lags = sorted(stack.shown.meter.lags_ms)
     push_s = first_push_s(stack.shown.record)
     p50, p99 = percentile(lags, 0.5) / 1000, percentile(lags, 0.99) / 1000
