@@ -89,6 +89,8 @@ def deploy_stack(
     prefix: Annotated[str, typer.Option(help="Begins every name, and names the stack.")] = "jikimi",
     push_application_arn: Annotated[str, typer.Option(help="SNS platform application.")] = "",
     operators_email: Annotated[str, typer.Option(help="Also receives what operators are told.")] = "",
+    mail_from: Annotated[str, typer.Option(help="The address mails come from, verified with SES.")] = "",
+    voice_number: Annotated[str, typer.Option(help="The number that calls the duty officer.")] = "",
 ) -> None:
     """Deploy the stack to AWS or to an emulator."""
     from infra.local.build import build
@@ -100,6 +102,8 @@ def deploy_stack(
         "Prefix": prefix,
         "PushApplicationArn": push_application_arn,
         "OperatorsEmail": operators_email,
+        "MailFrom": mail_from,
+        "VoiceNumber": voice_number,
     }
     parameters = {name: value for name, value in given.items() if value}
     with _telling("building") as say:
