@@ -159,6 +159,7 @@ def open_link(link_id: http.Id, desk: AtDesk) -> wire.LinkOpened:
         ends_at=link.ends_at(case),
         acknowledged_at=case.clock.get("T10"),
         hand_over=record,
+        page=handover_page.page(record),
     )
 
 

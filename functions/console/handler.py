@@ -21,7 +21,9 @@ _PAGES = {"/": "console.html", "/console": "console.html", "/wall": "wall.html",
 _PAGES |= {"/police": "police.html", "/admin": "admin.html", "/sw.js": "sw.js"}
 _TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json"}
 _FOREVER = "public, max-age=31536000, immutable"  # a vendored file's name holds its version
-_SECTIONS = ("camera", "common", "console", "departure", "error", "fix", "phone", "police", "timeline", "wall")
+_SECTIONS = (
+    *("camera", "common", "console", "departure", "error", "fix", "phone", "police", "timeline", "wall"),
+)
 _ADMIN_SECTIONS = ("admin", "common", "drill", "error", "quarantine", "report")  # no phone carries these
 
 

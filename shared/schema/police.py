@@ -114,7 +114,7 @@ class LinkTold(Told):
         ends_at = link.ends_at(case)
         return cls(
             link_id=link.link_id,
-            path=f"/v1/links/{link.link_id}/page",
+            path=f"/police#{link.link_id}",
             to=link.to,
             purpose=link.purpose,
             made_by=link.made_by,
@@ -135,13 +135,17 @@ class Links(Told):
 
 
 class LinkOpened(Told):
-    """The newest version. updated_at: when it was made; acknowledged_at: T10, null until somebody says so."""
+    """The newest version. updated_at: when it was made; acknowledged_at: T10, null until somebody says so.
+
+    page: the version as HTML, for whoever shows it without asking twice.
+    """
 
     now: datetime
     updated_at: datetime
     ends_at: datetime
     acknowledged_at: datetime | None
     hand_over: HandOver
+    page: str
 
 
 class ItemAsked(Asked):
