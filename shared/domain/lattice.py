@@ -221,11 +221,7 @@ class Neighbourhood:
         for columns, weight in _gains(self.model):
             costs = [-self._unit * math.log(weight * a) for a in self.lattice.area]
             for gather in near:
-                row = [
-                    c
-                    for sd in gather.sds
-                    for c in _shifted(_silent_costs(self.model, sd, self._unit), columns)
-                ]
+                row = [c for sd in gather.sds for c in _quiet_row(self.model, sd, self._unit, columns)]
                 costs = list(map(add, costs, gather.pick(row)))
             total += costs
         least, room = min(total), _LANES - 1 - round(2 * NATS * self._unit) * self.model.max_heard
@@ -309,6 +305,11 @@ def _rows(
 @lru_cache(maxsize=256)
 def _silent_costs(model: RadioModel, sd: int, unit: int) -> list[float]:
     return _logs(silent_row(model, sd), unit)
+
+
+@lru_cache(maxsize=1024)
+def _quiet_row(model: RadioModel, sd: int, unit: int, columns: int) -> list[float]:
+    return _shifted(_silent_costs(model, sd, unit), columns)
 
 
 def _logs(row: Sequence[float], unit: int) -> list[float]:

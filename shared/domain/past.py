@@ -103,6 +103,11 @@ def _moment(
     return near.plane.to_latlon(x, y), (max(xx, 0.01), xy, max(yy, 0.01))
 
 
+def forget() -> None:
+    """Forget the moments that are remembered, as a new process would have: for measuring what they cost."""
+    _moment.cache_clear()
+
+
 def _spread(at: Past, after_ms: int) -> Past:
     wandered = WANDERS_M2_PER_S * max(after_ms, 0) / 1000
     return at._replace(xx=at.xx + wandered, yy=at.yy + wandered)

@@ -6,12 +6,10 @@ anew per window and link (independent), or decorrelates over 10 m of walking (co
 
 Bounds: with I(mu) the Fisher information about a link's mean strength mu in what is seen of it (packets
 and their mean, silence included), J = sum_i I(mu_i) (10 n / (ln 10 d_i))² u_i u_iᵀ; static bound
-sqrt(mean trace J⁻¹) (Kay, Estimation Theory, 3.6). That is the bound of an experiment before anybody has
-heard: over windows chosen by who heard it is too low, and no estimator reaches it (the Bayes floor stands
-above it). Given who heard, I is 1/v of each that did, v the variance of its mean strength, and
-−∂² log P(silent)/∂mu² of each that did not (POSITIONING.md section 1; the truncation of what is heard is left
-out, which lowers the bound). Tracked J_k = (Q + F J_{k−1}⁻¹ Fᵀ)⁻¹ + J(p_k) on the true path (Tichavský,
-Muravchik, Nehorai 1998, equation 21, conditional on the path).
+sqrt(mean trace J⁻¹) (Kay, Estimation Theory, 3.6). It bounds unbiased estimators and looks no further than
+the slope at the true place; beside poles that is too hopeful, and the Bayes floor stands above it. Tracked
+J_k = (Q + F J_{k−1}⁻¹ Fᵀ)⁻¹ + J(p_k) on the true path (Tichavský, Muravchik, Nehorai 1998, equation 21,
+conditional on the path).
 """
 
 import math
@@ -171,23 +169,6 @@ def information(g: Grid, at: Array) -> Array:
 def static_bound_m(g: Grid, moments: Sequence[Moment]) -> float:
     """RMS of the Cramér–Rao bound over the places of these moments."""
     return math.sqrt(float(np.mean([np.trace(np.linalg.inv(information(g, m.at))) for m in moments])))
-
-
-def given_bound_m(g: Grid, moments: Sequence[Moment]) -> float:
-    """RMS of the Cramér–Rao bound given who heard in each of these moments."""
-    row = _log_likelihood(0, 0.0)
-    curved = np.maximum(-np.gradient(np.gradient(row, 0.25), 0.25), 0.0)
-    traces = []
-    for m in moments:
-        way = m.at - g.poles
-        d = np.maximum(1.0, np.hypot(*way.T))
-        silent = np.interp(-59 - 27 * np.log10(d), _MU, curved)
-        per_db = np.where(m.packets > 0, 1 / (36 + 9 / np.maximum(m.packets, 1) + 1 / 12), silent)
-        weight = per_db * (27 / math.log(10) / d) ** 2
-        u = way / d[:, None]
-        j = (weight[:, None, None] * u[:, :, None] * u[:, None, :]).sum(0)
-        traces.append(float(np.trace(np.linalg.inv(j))))
-    return math.sqrt(float(np.mean(traces)))
 
 
 def tracked_bound_m(g: Grid, walks: Sequence[Sequence[Moment]], skip: int) -> float:
