@@ -45,6 +45,8 @@ START = datetime(2026, 5, 14, 1, 30, tzinfo=UTC)
 TEACHERS = 2
 LEAVES_S = 60.0
 SWEEP_S = 10
+LIST_S = 30.0
+"""An operator works through a list of cameras this long before looking at the newest one."""
 BAG_FALLS_S = LEAVES_S + 120.0
 HEARS_M, SEES_M = 800.0, 1600.0
 """From a daycare: the decoy goes 420 m at the most, and is searched for as far as it can have got."""
@@ -154,12 +156,14 @@ class _Walker:
 
 @dataclass(slots=True)
 class _Desk:
-    """The operator's desk for one case: which camera is open since when, and what has been answered."""
+    """The operator's desk for one case: the camera that is open and since when, and the list and its age."""
 
     case_id: str
     acknowledges_s: float
     watching: Camera | None = None
     since_s: float = 0.0
+    listed: list[str] = field(default_factory=list)
+    listed_s: float = 0.0
     noted: set[str] = field(default_factory=set)
 
 
@@ -408,13 +412,14 @@ class _Rehearsal:
         if desk.watching is not None and self.now_s - desk.since_s >= self.habits.look_s:
             self._ask("operator", "POST", self._camera(desk), {"mark": self._sees(desk.watching)})
             desk.watching = None
-        if desk.watching is None:
+        if desk.watching is None and (not desk.listed or self.now_s >= desk.listed_s + LIST_S):
             ranked = self._ask("operator", "GET", f"cases/{case_id}/cameras")["cameras"]
-            known = {camera.camera_id: camera for camera in self.city.cameras[self.tenant]}
             fresh = [each for each in ranked if each["mark"] is None or each["mark"]["mark"] != "not-seen"]
-            for each in (fresh or ranked)[:1]:
-                desk.watching, desk.since_s = known[each["camera_id"]], self.now_s
-                self._ask("operator", "POST", self._camera(desk), {"mark": "watching"})
+            desk.listed, desk.listed_s = [each["camera_id"] for each in fresh or ranked], self.now_s
+        if desk.watching is None and desk.listed:
+            known = {camera.camera_id: camera for camera in self.city.cameras[self.tenant]}
+            desk.watching, desk.since_s = known[desk.listed.pop(0)], self.now_s
+            self._ask("operator", "POST", self._camera(desk), {"mark": "watching"})
 
     def _camera(self, desk: _Desk) -> str:
         return f"cases/{desk.case_id}/cameras/{desk.watching.camera_id if desk.watching else ''}"
