@@ -32,7 +32,7 @@ class Policy:
     reach_m: float = 30.0
     """Allowed distance between a child and the nearest teacher's phone."""
     warn_s: float = 8.0
-    """Beyond reach, or unheard by every phone, this long: soft warning."""
+    """Unheard by every phone this long: soft warning. A child still heard is judged by probability."""
     alarm_s: float = 20.0
     """… and this long: alarm."""
     repeat_s: float = 5.0
