@@ -114,7 +114,7 @@ def _subject(body: ET.Element, record: HandOver) -> None:
     who = record.subject
     worn = who.outfit
     if not isinstance(worn, str):
-        worn = " · ".join(f"{_word(piece)} {colour}" for piece, colour in worn.items())
+        worn = " · ".join(f"{_word(piece)} {_colour(colour)}" for piece, colour in worn.items())
     years = who.age_y if isinstance(who.age_y, str) else _t("years", n=who.age_y)
     _text(body, "h2", _t("subject"))
     _pairs(
@@ -301,6 +301,11 @@ def _word(value: str) -> str:
     """A word of ours in Korean; anything else as it is."""
     said = sentence(f"handover.word.{value}", {}) if re.fullmatch(r"[A-Za-z0-9-]+", value) else value
     return value if said.startswith("handover.word.") else said
+
+
+def _colour(value: str) -> str:
+    said = sentence(f"common.colours.{value}", {}) if value.isalpha() else value
+    return value if said.startswith("common.colours.") else said
 
 
 def _yes(value: bool | str) -> str:  # noqa: FBT001 - a field of the record

@@ -8,6 +8,9 @@ import { Language, problemText, SignIn } from './page.js'
 const EVERY_MS = 5000
 const LATE_S = 15 // without an answer this long, what is shown may be old
 
+const dayText = (date) =>
+  new Intl.DateTimeFormat('ko', { timeZone: 'Asia/Seoul', hourCycle: 'h23', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit' }).format(date)
+
 // The page's markup comes as text; it is put behind a shadow root, where its styles end and nothing of it runs.
 function Sheet({ page }) {
   const node = useRef(null)
@@ -47,7 +50,7 @@ function Opened({ session, link }) {
   return html`<header>
       <h1>${t('police.title')}</h1>
       <p class=${late ? 'stale' : ''} role="status">${late && `▲ ${t('police.late')} · `}${t('police.updated', { at: clockText(new Date(told.updated_at)), ago: ago(age) })}</p>
-      <p>${t('police.ends', { at: clockText(new Date(told.ends_at)) })}</p>
+      <p>${t('police.ends', { at: dayText(new Date(told.ends_at)) })}</p>
       ${told.acknowledged_at
         ? html`<p>● ${t('police.acknowledged', { at: clockText(new Date(told.acknowledged_at)) })}</p>`
         : html`<button class="primary" onClick=${receive}>${t('police.acknowledge')}</button>`}
