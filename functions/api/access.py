@@ -66,6 +66,7 @@ ALLOWED: Mapping[str, frozenset[Role]] = {
     "GET /v1/facilities/{facility_id}/beacons": frozenset({Role.ADMIN}),
     "GET /v1/children": _STAFF,
     "GET /v1/children/{child_id}/position": _STAFF | _ROOM,
+    "POST /v1/children/{child_id}/break-glass": _ROOM,
     "PUT /v1/children/{child_id}/consent": _KEEPERS,
     "GET /v1/children/{child_id}/consent": _KEEPERS,
     "POST /v1/children/{child_id}/pause": _KEEPERS,

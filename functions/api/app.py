@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from functions.api import (
     agreements,
     alerts,
+    break_glass,
     cases,
     devices,
     drills,
@@ -20,23 +21,37 @@ from functions.api import (
     sign_in,
     sos,
 )
-from functions.api.access import LINKED, PUBLIC, Caller, admitted, by_link
+from functions.api.access import LINKED, PUBLIC, Caller, account, admitted, by_link, roles
 from functions.api.desk import Desk
 from functions.api.once import once
 from functions.api.problems import HEADERS, answer_problems
 from shared.adapters.wiring import Adapters
-from shared.domain.errors import NotFound
+from shared.domain.errors import Forbidden, NotFound
 from shared.domain.guardian import Link
 from shared.observability import logger
+from shared.ports import Access
 from shared.schema.guardians import LINK_FORM
+
+_ID = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"
+"""What may be an id: nothing else that somebody writes into a path is kept."""
 
 
 def admit(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[str]:
     """Let the caller in with the role this route allows, and give the route its desk."""
-    request = app.request
-    route = f"{request.method} {request.route}"
+    route = f"{app.request.method} {app.request.route}"
     app.context.update(route=route)
-    context = app.current_event.request_context
+    try:
+        response = _admit(app, route, next_middleware)
+    except (Forbidden, NotFound) as error:
+        _log_refusal(app, route, error.code)
+        raise
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _admit(app: APIGatewayHttpResolver, route: str, next_middleware: NextMiddleware) -> Response[str]:
+    request, context = app.request, app.current_event.request_context
     if route not in PUBLIC:
         authorizer = context.authorizer
         link = None
@@ -59,9 +74,31 @@ def admit(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Respo
         )
         logger.append_keys(tenant_id=caller.actor.tenant_id, actor_id=caller.actor.actor_id)
     response: Response[str] = next_middleware(app)
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
     return response
+
+
+def _log_refusal(app: APIGatewayHttpResolver, route: str, code: str) -> None:
+    """Somebody signed in asked for what is not there or not theirs: that is in their district's log, too."""
+    context = app.current_event.request_context
+    claims = (context.authorizer.jwt_claim if context.authorizer else None) or {}
+    tenant_id, actor_id = str(claims.get("custom:tenant", "")), account(claims)
+    if route in LINKED or not tenant_id or not actor_id:
+        return
+    on: Adapters = app.context["of"](tenant_id)
+    asked = str(next(iter(app.request.path_parameters.values()), ""))
+    on.access_log.record(
+        Access(
+            access_id=context.request_id,
+            at=on.clock.now(),
+            actor_id=actor_id,
+            actor_tenant_id=tenant_id,
+            role=",".join(sorted(roles(claims))),
+            source=context.http.source_ip,
+            subject_id=asked if re.fullmatch(_ID, asked) else "",
+            what=route,
+            purpose=f"refused:{code}",
+        )
+    )
 
 
 def _linked(app: APIGatewayHttpResolver, route: str, secret: str) -> tuple[Caller, Adapters, Link]:
@@ -84,6 +121,7 @@ def build() -> APIGatewayHttpResolver:
         shares,
         agreements,
         alerts,
+        break_glass,
         police,
         places,
         devices,

@@ -20,6 +20,8 @@ from shared.ports import Access
 _BASES = {
     "case": "missing-child-act",  # 실종아동법 9, 위치정보법 29
     "outing": "consent",  # 위치정보법 18, 26
+    "last-known": "consent",
+    "break-glass": "urgent-life",  # 개인정보 보호법 18②3
 }
 """The legal ground that a purpose gives, as codes of the disclosure log."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from functions.api.break_glass import broken
 from functions.api.desk import AtDesk, Desk, new_router
 from shared.adapters.clock import from_epoch_ms
 from shared.adapters.hearing import Hearing, fix_of, hearings
@@ -77,7 +78,9 @@ def _heard_age_s(known: Hearing, desk: Desk) -> float | None:
 
 @router.get("/children/<child_id>/position", summary="Where a child's bag is", tags=["search"])
 def position(child_id: http.Id, desk: AtDesk) -> http.OnePosition:
-    """Only during an outing or a case, or where the district keeps last-known positions; 404 otherwise."""
+    """Only during an outing or a case, where the district keeps last-known positions, or after breaking the
+    glass; 404 otherwise.
+    """
     child = desk.on.registry.child(child_id)
     if not desk.caller.sees(child.facility_id):
         raise NotFound("child-not-found")
@@ -184,7 +187,7 @@ def tenant_name(desk: Desk, tenant_id: str) -> str:
 
 
 def _purpose(desk: Desk, child: Child) -> str:
-    """What this child's position may be read for now. NotFound when for nothing."""
+    """What this child's position may be read for now; else a glass just broken. NotFound when for nothing."""
     if child.beacon_id and child.consent is not None and child.consent.allows(desk.now):
         case = desk.on.cases.open_case_of(child.child_id)
         if case is not None:
@@ -194,7 +197,7 @@ def _purpose(desk: Desk, child: Child) -> str:
                 return f"outing:{outing.outing_id}"
         if desk.on.registry.tenant().policy.keep_last_known:
             return "last-known"
-    raise NotFound("position-not-available")
+    return broken(desk, child.child_id)
 
 
 def _scanner(scanner: Scanner, beat_ms: int | None, desk: Desk) -> http.ScannerTold:

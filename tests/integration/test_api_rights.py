@@ -146,4 +146,5 @@ def foreigner(role: str, tenant: str) -> Who:
 def foreign_ids(call: Call, of: Prepared) -> dict[str, str]:
     """The owner's ids; where every district has one of that name, an id only the owner could have."""
     named = {part[1:-1] for part in call.route.split("/") if part.startswith("{")}
-    return of.ids | ({"child_id": "c-404"} if named == {"child_id"} else {})
+    everywhere = {"child_id": "c-404", "facility_id": "f-404"}
+    return of.ids | (everywhere if named <= set(everywhere) else {})

@@ -73,6 +73,7 @@ def prepared() -> Prepared:
         "outing_id": outing_id,
         "case_id": case_id,
         "child_id": "c-1",
+        "facility_id": "sun",
         "scanner_id": "garam-s-1",
         "camera_id": "cam-1",
         "phone_id": "garam-p-1",
