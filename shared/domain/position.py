@@ -6,7 +6,7 @@ Mean, covariance and shape of the posterior (`lattice`), and words for what it r
 import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate
 from operator import mul, truediv
@@ -122,17 +122,33 @@ def beside(sightings: Sequence[Sighting], *, model: RadioModel = OUTDOOR) -> Fix
     any order, any duplicates. A hundredth of the work of `locate`, and a child who is with the group needs
     no more. None when there is no such report.
     """
-    newest_ms = max((s.at_ms for s in sightings), default=0)
-    moving = [s for s in sightings if s.where is not None and s.at_ms > newest_ms - BESIDE_MS]
-    since_ms = max((s.at_ms for s in moving), default=0) - model.span_ms
-    moment = [s for s in moving if s.at_ms > since_ms]
-    if not moment:
+    if not sightings:
         return None
-    best = max(moment, key=lambda s: (s.rssi_dbm, s.at_ms, s.source_id))
+    newest_ms = max([s.at_ms for s in sightings])
+    moving = [s for s in sightings if s.where is not None and s.at_ms > newest_ms - BESIDE_MS]
+    if not moving:
+        return None
+    since_ms = max([s.at_ms for s in moving]) - model.span_ms
+    best, sources = moving[0], set()
+    for s in moving:
+        if s.at_ms > since_ms:
+            sources.add(s.source_id)
+            if best.at_ms <= since_ms or _louder(s) > _louder(best):
+                best = s
     off_m = model.range_m(best.rssi_dbm - BODY_DB)
-    fix = gps_fix(cast(LatLon, best.where), math.hypot(best.accuracy_m, off_m), best.at_ms)
-    heard = tuple(sorted({s.source_id for s in moment}, key=lambda each: (each != best.source_id, each)))
-    return replace(fix, method="radio", heard=heard, reason="beside-phone")
+    sources.discard(best.source_id)
+    return _circle(
+        cast(LatLon, best.where),
+        math.hypot(best.accuracy_m, off_m),
+        best.at_ms,
+        method="radio",
+        heard=(best.source_id, *sorted(sources)),
+        reason="beside-phone",
+    )
+
+
+def _louder(s: Sighting) -> tuple[int, int, str]:
+    return s.rssi_dbm, s.at_ms, s.source_id
 
 
 BESIDE_MS = 10_000
@@ -142,17 +158,28 @@ BODY_DB = 6.0
 
 def gps_fix(at: LatLon, accuracy_m: float, at_ms: int) -> Fix:
     """A calling phone's own position. accuracy_m: 68 % radius, as phones state it."""
-    sd_m = max(accuracy_m, 1.0) / 1.515  # 68 % of a circular Gaussian lie within 1.515 sd
+    return _circle(at, accuracy_m, at_ms, method="gps", heard=(), reason="gps")
+
+
+_SD = 1 / 1.515  # 68 % of a circular Gaussian lie within 1.515 sd
+_WITHIN_50, _WITHIN_95 = _SD * math.sqrt(CHI2_50), _SD * math.sqrt(CHI2_95)
+
+
+def _circle(
+    at: LatLon, accuracy_m: float, at_ms: int, *, method: str, heard: tuple[str, ...], reason: str
+) -> Fix:
+    """accuracy_m: 68 % radius, at least 1 m."""
+    half_m, most_m = max(accuracy_m, 1.0) * _WITHIN_50, max(accuracy_m, 1.0) * _WITHIN_95
     return Fix(
         at_ms=at_ms,
         center=at,
-        ellipse50=Ellipse(at, sd_m * math.sqrt(CHI2_50), sd_m * math.sqrt(CHI2_50), 0.0, 0.5),
-        ellipse95=Ellipse(at, sd_m * math.sqrt(CHI2_95), sd_m * math.sqrt(CHI2_95), 0.0, 0.95),
+        ellipse50=Ellipse(at, half_m, half_m, 0.0, 0.5),
+        ellipse95=Ellipse(at, most_m, most_m, 0.0, 0.95),
         shape=Shape.ELLIPSE,
-        method="gps",
-        heard=(),
+        method=method,
+        heard=heard,
         silent=(),
-        reason="gps",
+        reason=reason,
     )
 
 
