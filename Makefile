@@ -29,8 +29,14 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## Watch a child be missed, searched for across a border and found (ARGS="--lang en --seed 7")
 	@$(BIN)/jikimi demo $(ARGS)
 
+# What stands alone runs on all cores; then, undisturbed, the scenarios and the screens.
 test: $(READY) ## Run every test (ARGS="-k words" for some)
+ifeq ($(ARGS),)
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --ignore tests/e2e --ignore tests/web
+	@$(BIN)/python -m pytest tests/e2e tests/web
+else
 	@$(BIN)/python -m pytest $(ARGS)
+endif
 
 journeys: $(READY) ## Every acceptance test of the journeys (AT-n.n), how it went, and its figures (ARGS=--list)
 	@$(BIN)/python -m tests.journeys $(ARGS)
