@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from shared.domain.departure import Departure, Level
-from shared.domain.geo import Area, LatLon, Plane, distance_to_area_m
-from shared.domain.lattice import Lattice, Same, neighbourhood_of
+from shared.domain.geo import Area, distance_to_area_m
+from shared.domain.lattice import Neighbourhood, Same, neighbourhood_of
 from shared.domain.places import Policy
 from shared.domain.position import Receiver
 from shared.domain.radio import OUTDOOR, RadioModel
@@ -49,7 +49,7 @@ def outside_by_slot(
         before = slot
         if evidence:
             near = neighbourhood_of(evidence, Same.of(alive), model)
-            within, beyond = _split(near.lattice, near.plane.origin, yard)
+            within, beyond = _split(near, yard)
             mass = near.mass(evidence)
             odds = _odds(mass, near.lattice.area, within, beyond) ** temper
             outside = outside * odds / (outside * odds + 1 - outside)
@@ -106,10 +106,8 @@ def _odds(
 
 
 @lru_cache(maxsize=512)
-def _split(lattice: Lattice, origin: LatLon, yard: Area) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    plane = Plane(origin)
-    far = [
-        distance_to_area_m(yard, plane.to_latlon(x, y)) for x, y in zip(lattice.xs, lattice.ys, strict=True)
-    ]
+def _split(near: Neighbourhood, yard: Area) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    cells = zip(near.lattice.xs, near.lattice.ys, strict=True)
+    far = [distance_to_area_m(yard, near.plane.to_latlon(x, y)) for x, y in cells]
     within = tuple(i for i, d in enumerate(far) if d == 0)
     return within, tuple(i for i, d in enumerate(far) if 0 < d <= BESIDE_M)
