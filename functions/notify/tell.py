@@ -70,6 +70,8 @@ def escalate(run: CaseRun, on: On) -> Told:
             _change(here, case, partial(escalated, step=step.code, level=step.level, at=now, heard=True))
             continue
         called = _escalation(here, case, step)
+        if step is escalation.GUARDIAN_PROMPT:
+            alerts += guardians.prompted(here, case)
         alerts += called
         if step.audience == "police":
             sent += hand_over(here, case)

@@ -287,12 +287,15 @@ def test_at_5_2_the_app_says_it_only_once_a_person_could_have_said_it() -> None:
     assert told == [[], ["guardian-case-opened"], ["guardian-case-opened"]]
 
 
-def test_at_5_2_the_operators_hear_after_three_minutes_that_nobody_told_the_guardian() -> None:
+def test_at_5_2_operators_and_daycare_hear_after_three_minutes_that_nobody_told_the_guardian() -> None:
     desk = Desk()
     desk.clock.at = at(180)
     desk.tell("escalate")
 
-    assert "guardian-not-told" in [message.body["code"] for message in desk.sent("operators")]
+    codes = [
+        [m.body["code"] for m in desk.sent(kind)].count("guardian-not-told") for kind in ("operators", "push")
+    ]
+    assert codes == [1, len(PHONES)]
 
 
 def test_at_5_2_the_app_follows_at_once_when_a_person_told_the_guardian() -> None:
