@@ -229,7 +229,7 @@ _State = tuple[_Bins, list[_Bins], list[list[float]]]
 its variance by kind and phone."""
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=1024)  # some 10 kB each
 def _after(slots: tuple[Slot, ...], reach_m: float, model: RadioModel) -> tuple[_State, tuple[Judged, ...]]:
     """The belief after these slots, and the judgement of each. Longer by a slot, it is a step more."""
     slot, had = slots[-1]
