@@ -8,8 +8,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -22,6 +23,8 @@ app = typer.Typer(
 )
 audit_app = typer.Typer(help="Look whether what is stored is what was written.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
+dlq_app = typer.Typer(help="What ingest gave up: look at it, and send it back.", no_args_is_help=True)
+app.add_typer(dlq_app, name="dlq")
 out = Console(highlight=False)
 complain = Console(stderr=True, highlight=False)
 
@@ -209,6 +212,81 @@ def verify(
     book = ledger(endpoint, aws=aws, region=region, stack=stack)
     if walk(out, book, [tenant] if tenant else book.tenants(), lang):
         raise typer.Exit(FAILED)
+
+
+@dlq_app.command(name="list")
+def dlq_list(
+    *,
+    queue: Annotated[
+        str, typer.Option(help="ingest; or rules: what no rule could hand over.")
+    ] = "ingest",
+    limit: Annotated[int, typer.Option(help="Letters at the most.")] = 100,
+    aws: OnAws = False,
+    endpoint: Endpoint = "",
+    region: Region = REGION,
+    stack: Stack = "jikimi",
+) -> None:
+    """Each letter with when it was sent, how often it was tried, and why it was given up."""
+    from infra.local.dead_letters import letters, release
+
+    sqs, url, _ = _dead_letters(queue, endpoint, aws=aws, region=region, stack=stack)
+    found = letters(sqs, url, limit)
+    release(sqs, url, found)
+    table = Table("message", "sent", "tried", "reason")
+    for each in found:
+        sent = datetime.fromtimestamp(each.sent_ms / 1000, UTC).isoformat(timespec="seconds")
+        table.add_row(each.message_id, sent, str(each.receives), each.reason)
+    out.print(table if found else "Nothing was given up.")
+
+
+@dlq_app.command(name="show")
+def dlq_show(
+    message_id: str,
+    *,
+    queue: Annotated[str, typer.Option(help="ingest or rules.")] = "ingest",
+    aws: OnAws = False,
+    endpoint: Endpoint = "",
+    region: Region = REGION,
+    stack: Stack = "jikimi",
+) -> None:
+    """One letter, whole."""
+    from infra.local.dead_letters import letters, release, shown
+
+    sqs, url, _ = _dead_letters(queue, endpoint, aws=aws, region=region, stack=stack)
+    found = letters(sqs, url, 1000)
+    release(sqs, url, found)
+    letter = next((each for each in found if each.message_id == message_id), None)
+    if letter is None:
+        raise CloudFailed(f"There is no letter {message_id}. See: jikimi dlq list")
+    out.print(f"{letter.reason}\n{shown(letter)}", markup=False)
+
+
+@dlq_app.command(name="redrive")
+def dlq_redrive(
+    *,
+    aws: OnAws = False,
+    endpoint: Endpoint = "",
+    region: Region = REGION,
+    stack: Stack = "jikimi",
+) -> None:
+    """Send every letter of ingest back into the ordinary queue. Mend the cause first."""
+    from infra.local.dead_letters import redrive
+
+    sqs, url, back_to = _dead_letters("ingest", endpoint, aws=aws, region=region, stack=stack)
+    out.print(f"{redrive(sqs, url, back_to)} messages went back.")
+
+
+def _dead_letters(queue: str, endpoint: str, *, aws: bool, region: str, stack: str) -> tuple[Any, str, str]:
+    """(SQS, the dead-letter queue, where its letters go back to)."""
+    from infra.local.dead_letters import QUEUES
+    from infra.local.deploy import outputs
+    from infra.local.figures import place_of
+
+    if queue not in QUEUES:
+        raise CloudFailed(f"There is no queue {queue!r}. There are: {', '.join(QUEUES)}")
+    place = place_of(endpoint, aws=aws, region=region)
+    known = outputs(place, stack)
+    return place.client("sqs"), known[QUEUES[queue]], known["OrdinaryQueueUrl"]
 
 
 @app.command()

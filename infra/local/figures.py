@@ -41,12 +41,17 @@ class Ledger:
 
 def ledger(endpoint: str, *, aws: bool, region: str, stack: str) -> Ledger:
     """Of the local cloud that runs, of an emulator, or of AWS. CloudFailed when there is none."""
+    return Ledger(place_of(endpoint, aws=aws, region=region), stack)
+
+
+def place_of(endpoint: str, *, aws: bool, region: str) -> Place:
+    """The local cloud that runs, an emulator, or AWS. CloudFailed when there is none."""
     if aws:
-        return Ledger(Place(None, region), stack)
+        return Place(None, region)
     known = running()
     if not endpoint and known is None:
         raise CloudFailed("No local cloud is running. Start one: jikimi up; or say --aws, or --endpoint.")
-    return Ledger(Place(endpoint or (known.endpoint if known else None), region), stack)
+    return Place(endpoint or (known.endpoint if known else None), region)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from functions.ingest_sightings.ingest import HEARTBEAT_MS
+from shared.adapters.tracking import SHARDS
 from tests.benchmarks.ingest import in_process_of_its_own
 
 PRICES = Path(__file__).with_name("prices.json")
@@ -50,9 +52,12 @@ class Load:
 
 @dataclass(frozen=True)
 class Counters:
-    """Measured: per child-outdoor-hour, and CPU per sighting."""
+    """Measured: per child-outdoor-hour, and CPU per sighting. heartbeats: of the messages, those that heard
+    nothing, of idle poles.
+    """
 
     messages: float
+    heartbeats: float
     write_units: float
     read_units: float
     invocations: float
@@ -63,6 +68,7 @@ class Counters:
     def read(cls, found: Mapping[str, Any], child_hours: float) -> "Counters":
         return cls(
             messages=found["messages / child-hour"],
+            heartbeats=found["of them heartbeats"],
             write_units=found["write units / child-hour"],
             read_units=found["read units / child-hour"],
             invocations=found["invocations / child-hour"],
@@ -93,9 +99,12 @@ def ours(load: Load, counted: Counters, usd: Prices) -> Parts:
     """Dollars a month by part, for all tenants together."""
     child_h = load.children * load.outdoor_h
     parts: Parts = Counter()
-    parts["messages (rule, action, queue)"] = child_h * counted.messages * _message(usd)
+    # Those of idle poles come day and night, whether anybody is out or not: they are counted below.
+    spoken = counted.messages - counted.heartbeats
+    parts["messages (rule, action, queue)"] = child_h * spoken * _message(usd)
     idle = load.scanners * load.idle_scanners * 3600 / load.heartbeat_s * HOURS
-    parts["heartbeats day and night"] = idle * _message(usd) + idle / 4 * usd["ddb_wru"]
+    shards = min(idle, load.tenants * SHARDS * 3_600_000 / HEARTBEAT_MS * HOURS)  # read, and written anew
+    parts["heartbeats day and night"] = idle * _message(usd) + shards * (usd["ddb_wru"] + usd["ddb_rru"])
     parts["heard when nobody asked"] = load.children * load.known_messages * _message(usd)
     parts["tracking writes"] = child_h * counted.write_units * usd["ddb_wru"]
     parts["tracking reads"] = child_h * counted.read_units * usd["ddb_rru"]
@@ -174,7 +183,8 @@ def per_child(parts: Mapping[str, float], load: Load) -> float:
 def _print_assumptions(counted: Counters) -> None:
     print("measured per child-outdoor-hour: ", end="")
     print(
-        f"{counted.messages:.0f} messages, {counted.write_units:.0f} write units, "
+        f"{counted.messages:.0f} messages ({counted.heartbeats:.0f} of them heartbeats of idle poles), "
+        f"{counted.write_units:.0f} write units, "
         f"{counted.read_units:.0f} read units, {counted.invocations:.1f} invocations, "
         f"{counted.sightings:,.0f} sightings at {counted.cpu_s_per_sighting * 1e6:.0f} µs"
     )
@@ -215,6 +225,7 @@ def _print_sensitivity(counted: Counters, usd: Prices) -> None:
         return replace(DISTRICT, group=of), replace(
             counted,
             messages=counted.messages * more,
+            heartbeats=counted.heartbeats * more,
             invocations=counted.invocations,
             cpu_s_per_sighting=counted.cpu_s_per_sighting,
         )

@@ -79,6 +79,7 @@ def _figures(run: Run, child_hours: float, up: int) -> dict[str, Any]:
         "read units / child-hour": meter.read_units / child_hours,
         "invocations / child-hour": run.batches / child_hours,
         "messages / child-hour": run.messages / child_hours,
+        "of them heartbeats": run.heartbeats / child_hours,
         "KB up / child-hour": up / child_hours / 1000,
         "peak memory MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "by kind": {kind: units / child_hours for kind, units in meter.write_units.items()},

@@ -50,6 +50,7 @@ class Run:
     write_s: float = 0.0
     batches: int = 0
     messages: int = 0
+    heartbeats: int = 0
     sightings: int = 0
     failed: int = 0
     meter: Meter = field(default_factory=Meter)
@@ -142,7 +143,8 @@ def deliver(
     """Hand the messages over in batches; count from `warm_s` on."""
     since_ms = messages[0].at_ms + round(warm_s * 1000)
     counted = [m for m in messages if m.at_ms >= since_ms]
-    run = Run(messages=len(counted), sightings=sum(m.sightings for m in counted), meter=store.meter)
+    sizes = [m.sightings for m in counted]
+    run = Run(messages=len(sizes), heartbeats=sizes.count(0), sightings=sum(sizes), meter=store.meter)
     warm = True
     for at_ms, batch in batches(messages, lane):
         if warm and at_ms >= since_ms:

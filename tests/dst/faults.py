@@ -23,8 +23,6 @@ class Faults:
         self._rng = rng
         self._crash, self._throttle, self._lost_reply, self._busy = crash, throttle, lost_reply, busy
         self.calm = False
-        self.pushes_fail = busy + crash + lost_reply > 0
-        """A process that dies between marking an alarm as told and telling it loses that one repetition."""
         self.meanwhile: list[Callable[[], None]] = []
         """Other invocations, each run between two steps of the one at work."""
 

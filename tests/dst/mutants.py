@@ -248,7 +248,7 @@ def caught_by(name: str, seeds: int) -> tuple[int, str] | None:
         for seed in range(seeds):
             try:
                 violations = examine(seed).violations
-            except (AssertionError, KeyError, NotFound, SystemError) as error:
+            except (AssertionError, LookupError, NotFound, OverflowError, SystemError) as error:
                 violations = [f"the world breaks: {type(error).__name__}"]
             if violations:
                 return seed + 1, violations[0]
