@@ -97,7 +97,7 @@ class CitySpec:
             )
             for n, (slug, name) in enumerate(named)
         )
-        return CitySpec(districts, width_m=320, height_m=480, columns=7)
+        return CitySpec(districts, width_m=260, height_m=480, columns=7)
 
     @staticmethod
     def of(name: str) -> "CitySpec":
