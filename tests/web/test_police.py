@@ -22,12 +22,17 @@ def opened(screens: Screens, link: str, user: str = "officer-garam") -> Page:
     return screens.open(link, user, size=(412, 915))
 
 
-def test_at_4_3_the_link_shows_the_page_and_the_time_of_its_last_update(screens: Screens, link: str) -> None:
+def test_at_4_3_the_link_shows_the_page_and_its_last_update_and_prints_the_page_alone(
+    screens: Screens, link: str
+) -> None:
     page = opened(screens, link)
 
     expect(page.locator("header [role=status]")).to_have_text(re.compile(r"마지막 갱신 \d\d:\d\d:\d\d"))
     expect(page.locator(".sheet h1")).to_have_text("실종자 수색 인계서")
     assert violations(page) == []
+    page.emulate_media(media="print")
+    expect(page.locator("header", has_text="마지막 갱신")).to_be_hidden()
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) == 1
 
 
 def test_at_4_2_the_officer_says_that_they_have_it_and_the_operator_sees_it(
@@ -46,12 +51,3 @@ def test_at_4_3_the_link_shows_nothing_to_anybody_else(screens: Screens, link: s
     page = opened(screens, link, "officer2-garam")
 
     expect(page.locator("[role=status]")).to_have_text("이 링크는 없거나 끝났거나 본인의 것이 아닙니다.")
-
-
-def test_the_page_prints_without_the_screens_own_line(screens: Screens, link: str) -> None:
-    page = opened(screens, link)
-    expect(page.locator(".sheet h1")).to_be_visible()
-    page.emulate_media(media="print")
-
-    expect(page.locator("header", has_text="마지막 갱신")).to_be_hidden()
-    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) == 1

@@ -387,3 +387,34 @@ def test_a_citizen_belongs_to_no_daycare_and_a_child_to_one(office: Office) -> N
     assert faults(office(manifest(children=[citizen, stray], phones=[phone]))) == [
         ("children", 2, "", "facility-not-found")
     ]
+
+
+def agreement(*signers: str, **changes: Any) -> dict[str, Any]:
+    """A manifest of nothing but an agreement, signed by these."""
+    row = {"neighbour_id": "nuri", "neighbour_boundary": BOUNDARY, "fields": ["position"]}
+    row |= {"until": "2027-01-01T00:00:00+09:00"}
+    row["signatures"] = [{"tenant_id": who, "by": "구청장", "at": CONSENT["given_at"]} for who in signers]
+    return {"tenant_id": "garam", "agreements": [row | changes]}
+
+
+def test_at_3_1_an_agreement_whose_paper_both_have_signed_is_in_force(office: Office):
+    office(agreement("garam", "nuri"))
+
+    assert [each.in_force(START) for each in office.garam.registry.agreements()] == [True]
+
+
+def test_the_same_agreement_without_signatures_keeps_those_it_has_and_other_terms_do_not(office: Office):
+    office(agreement("garam", "nuri"))
+    office(agreement())
+    same = office.garam.registry.agreements()[0].in_force(START)
+    office(agreement(fields=["position", "photo"]))
+
+    assert (same, office.garam.registry.agreements()[0].in_force(START)) == (True, False)
+
+
+def test_only_the_two_parties_sign_an_agreement(office: Office):
+    told = office(agreement("garam", "bora"))
+
+    assert [(section, code) for section, _, _, code in faults(told)] == [
+        ("agreements", "agreement-not-found")
+    ]
