@@ -202,6 +202,12 @@ def test_every_alarm_tells_somebody() -> None:
     assert silent == []
 
 
+def test_every_alarm_has_its_entry_in_the_runbook_and_no_entry_is_left_over() -> None:
+    runbook = (ROOT / "infra/runbook.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^## (\w+)$", runbook, re.M)) == {*ALARMS, "Unwell"}
+
+
 def test_one_alarm_stands_for_all() -> None:
     rule = template()["Resources"]["Unwell"]["Properties"]["AlarmRule"]["Fn::Sub"]
 
