@@ -15,7 +15,7 @@ from shared.domain import case as cases
 from shared.domain import sharing
 from shared.domain.case import Case, Change, CloseReason
 from shared.domain.places import Status
-from tests.casework import SUBJECT, evidence, people, who
+from tests.casework import SUBJECT, agreed, evidence, people, who
 from tests.integration.conftest import environment_of, fresh_tenant
 from tests.integration.machine import eventually
 
@@ -30,7 +30,9 @@ class Scene:
         people(self.on, tenants=(self.home, self.next_door, far))
         now = datetime.now(UTC)
         here = self.on(self.home)
-        here.registry.put(*(replace(a, until=now + timedelta(days=1)) for a in here.registry.agreements()))
+        tomorrow = now + timedelta(days=1)
+        for a in here.registry.agreements():
+            here.registry.put(agreed(a.tenant_id, a.neighbour_id, a.neighbour_boundary, until=tomorrow))
         case, entries = cases.open_case(
             "case-1",
             who("teacher", tenant_id=self.home),
