@@ -1,6 +1,7 @@
 """`jikimi report` and `jikimi audit verify`: a tenant's figures, and whether its timelines hold."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,6 +28,7 @@ class Ledger:
     def __init__(self, place: Place, stack: str = STACK) -> None:
         known = outputs(place, stack)
         self._dynamodb = place.client("dynamodb")
+        self._lambda, self._keeper = place.client("lambda"), known["KeepRecordsFunction"]
         self._registry, self._cases = known["RegistryTable"], known["CasesTable"]
 
     def tenants(self) -> Sequence[str]:
@@ -37,6 +39,16 @@ class Ledger:
         if tenant_id not in self.tenants():
             raise CloudFailed(f"There is no tenant {tenant_id!r}. There are: {', '.join(self.tenants())}")
         return DynamoCases(tenant_id, self._cases, self._dynamodb)
+
+    def log_faults(self, tenant_id: str) -> Sequence[Mapping[str, Any]]:
+        """Where the tenant's access log does not fit its chain or its anchors, as its keeper finds."""
+        order = json.dumps({"do": "verify", "tenant_id": tenant_id}).encode()
+        answer = self._lambda.invoke(FunctionName=self._keeper, Payload=order)
+        told = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise CloudFailed(f"The access log of {tenant_id} was not checked: {told.get('errorType', told)}")
+        faults: Sequence[Mapping[str, Any]] = told["faults"]
+        return faults
 
 
 def ledger(endpoint: str, *, aws: bool, region: str, stack: str) -> Ledger:
@@ -85,7 +97,7 @@ def show_figures(console: Console, cases: Cases, tenant_id: str, period: Period,
 
 
 def verify(console: Console, book: Ledger, tenant_ids: Sequence[str], language: str) -> int:
-    """Walk the chain of every case; print the line of each that was touched. Returns how many were."""
+    """Walk the chain of every case and of the access log; print what was touched. Returns how much was."""
     touched = 0
     for tenant_id in tenant_ids:
         cases = book.cases(tenant_id)
@@ -93,10 +105,13 @@ def verify(console: Console, book: Ledger, tenant_ids: Sequence[str], language: 
         for case_id, line in broken.items():
             params: dict[str, Any] = {"tenant": tenant_id, "case_id": case_id, "line": line}
             _say(console, "report.broken" if line else "report.gone", params, language, style="bold red")
-        if not broken:
+        faults = book.log_faults(tenant_id)
+        for fault in faults:
+            _say(console, "report.log-broken", {"tenant": tenant_id, **fault}, language, style="bold red")
+        if not broken and not faults:
             params = {"tenant": tenant_id, "n": len(cases.listed(BEGINNING))}
             _say(console, "report.holds", params, language)
-        touched += len(broken)
+        touched += len(broken) + len(faults)
     return touched
 
 

@@ -68,7 +68,7 @@ def test_at_2_8_a_touched_line_is_named_and_counted(local_cloud: LocalCloud, ten
 
     assert (before, after) == (0, 1)
     assert said.getvalue().splitlines() == [
-        f"{tenant}: the timelines of 3 cases hold.",
+        f"{tenant}: the timelines of 3 cases and the access log hold.",
         f"{tenant}: in case real line 2 was edited or removed.",
     ]
 
