@@ -31,7 +31,7 @@ class Lane:
     """
 
     size: int = 100
-    window_s: float = 1.0
+    window_s: float = 2.0
     pollers: int = 2
 
 

@@ -18,7 +18,7 @@ from tests.benchmarks.store import Store, item_bytes, write_units
 from tests.benchmarks.trace import Sent
 from tests.district import START
 
-COUNTED = Counters(269, 1800, 2300, 6, 3100, 200e-6)
+COUNTED = Counters(240, 40, 210, 400, 4, 3100, 200e-6)
 
 
 def sent(seq: int, at_ms: int) -> Sent:
