@@ -24,8 +24,6 @@ the last one both are over. Chosen for at most one false alarm per class-hour, s
 BACK = 0.9
 """A child that was gone counts as back only when it is within reach so probably: a judgement looks back a
 minute and a half, and a child that stands still out there must not look as if it had always been so."""
-SETTLED_MS = 8000
-"""What a phone has not told of by then it will not: it reports every 4 s, or every 8 s if nothing changed."""
 RETRIGGER_MS = 60_000
 """Still gone this long after 함께 있어요: the answer no longer holds (AT-1.7)."""
 
@@ -82,7 +80,8 @@ def assess_departure(
         return Departure(Level.UNWATCHED, fell_ms, "monitoring-stopped", stopped, last)
 
     history = judged(child, awake, reach_m=policy.reach_m, now_ms=now_ms, since_ms=since_ms, model=model)
-    level, gone_at_ms = _level(history, last, policy=policy, since_ms=since_ms, now_ms=now_ms)
+    told_ms = min(newest[p.phone_id] for p in awake)
+    level, gone_at_ms = _level(history, last, policy=policy, since_ms=since_ms, told_ms=told_ms)
     near = history[-1].near if history else 1.0
     params = _params(last, len(awake), now_ms)
     if level is Level.NEAR:
@@ -104,13 +103,14 @@ def _newest_ms(phone: PhoneTrack, since_ms: int, now_ms: int) -> int:
 
 
 def _level(
-    history: Sequence[Judged], last: Sighting | None, *, policy: Policy, since_ms: int, now_ms: int
+    history: Sequence[Judged], last: Sighting | None, *, policy: Policy, since_ms: int, told_ms: int
 ) -> tuple[Level, int]:
-    """How the child stands after these slots, and since when."""
+    """How the child stands after these slots, and since when.
+
+    told_ms: until when every phone that is awake has told what it heard: later nobody is silent.
+    """
     level, calm_ms, before = Level.NEAR, since_ms, 0.0
     for slot in history:
-        if not slot.told and slot.at_ms > now_ms - SETTLED_MS:
-            break  # half the evidence cries twice as often
         if slot.beyond < CALM_AT:
             level = Level.NEAR
         elif min(slot.beyond, before) >= ALARM_AT:
@@ -121,12 +121,11 @@ def _level(
             calm_ms = slot.at_ms
         before = slot.beyond
     heard_ms = last.at_ms if last else since_ms
-    if not any(slot.heard for slot in history[-1:]):
-        for silence, seconds in ((Level.DEPARTED, policy.alarm_s), (Level.WARNED, policy.warn_s)):
-            if now_ms - heard_ms >= seconds * 1000:
-                worse = Level.DEPARTED if level is Level.DEPARTED else silence
-                return worse, min(calm_ms, heard_ms)
-    return level, min(now_ms, calm_ms)
+    silent_ms = told_ms - heard_ms
+    for silence, seconds in ((Level.DEPARTED, policy.alarm_s), (Level.WARNED, policy.warn_s)):
+        if silent_ms >= seconds * 1000:
+            return Level.DEPARTED if level is Level.DEPARTED else silence, min(calm_ms, heard_ms)
+    return level, min(told_ms, calm_ms)
 
 
 def alarm_due(departure: Departure, *, last_alarm_ms: int | None, policy: Policy, now_ms: int) -> bool:

@@ -28,6 +28,9 @@ SLOTS, ALIGNED = 20, 4
 slot and share their work. 16 lost one timely alarm in twenty, more gained nothing."""
 PHONE = replace(OUTDOOR, p0_dbm=-61.0, packets=20, interval_ms=STEP_MS)
 """A phone among people, near the ground: 2 dB deafer than a pole."""
+SETTLED_MS = 8000
+"""A slot is judged when every phone has told of it, or this much later: half the evidence cries twice as
+often. A phone reports every 4 s, or every 8 s when nothing changed."""
 BLANK_MS = 10_000  # a longer interval between two reports is time that nobody watched
 
 BIN = 1 / 9  # of the reach
@@ -85,7 +88,7 @@ STRANGE = 0.019  # a slot that the model does not explain
 LEAD_S = 10.0  # whoever walks off counts as beyond reach this long before the crossing
 SCORE = (0.932, 3.287)
 """Logit of what the filter says, to that of how often it was so: it is too ready to think a child gone."""
-PLAIN_DB, PLAIN_MS, PLAIN_NEAR = 15.0, 5000, 0.999
+PLAIN_DB, PLAIN_MS, PLAIN_NEAR = 13.0, 5000, 0.999
 """Heard so much more strongly than usual at the reach, in each of the last two PLAIN_MS: plainly with the
 group, as most children are most of the time, and nothing more is computed."""
 
@@ -93,14 +96,13 @@ group, as most children are most of the time, and nothing more is computed."""
 class Judged(NamedTuple):
     """One slot. at_ms: its end. near: probability of being within reach; beyond: of leaving it in LEAD_S.
 
-    heard: by any phone. told: by every phone; the others' words are still on their way, or will never come.
+    heard: by any phone.
     """
 
     at_ms: int
     near: float
     beyond: float
     heard: bool
-    told: bool = True
 
 
 Had = tuple[int, int] | None
@@ -134,7 +136,7 @@ def near_by_slot(
     since_ms: int = 0,
     model: RadioModel = PHONE,
 ) -> tuple[Judged, ...]:
-    """Each of the last slots that somebody reported on, oldest first.
+    """Each of the last settled slots that somebody reported on, oldest first.
 
     since_ms: evidence before it does not count (the outing had not begun).
     """
@@ -176,9 +178,12 @@ def filtered(
         for slot, had in _slots(heard, told, model).items():
             if slot >= begin:
                 slots.setdefault(slot, [None] * len(phones))[n] = had
-    if not slots:
-        return ()
-    return _after(tuple((slot, tuple(slots[slot])) for slot in sorted(slots)), reach_m, model)[1]
+    settled = [
+        (slot, tuple(slots[slot]))
+        for slot in sorted(slots)
+        if None not in slots[slot] or (slot + 1) * STEP_MS <= now_ms - SETTLED_MS
+    ]
+    return _after(tuple(settled), reach_m, model)[1] if settled else ()
 
 
 def heard_by(
@@ -255,8 +260,7 @@ def _after(slots: tuple[Slot, ...], reach_m: float, model: RadioModel) -> tuple[
     total = sum(map(sum, shares))
     shares = [[w / total for w in kind] for kind in shares]
     near, beyond = _probabilities(shares, reach_m)
-    heard_it, told = any(each and each[0] for each in had), None not in had
-    judged = Judged((slot + 1) * STEP_MS, near, beyond, heard_it, told)
+    judged = Judged((slot + 1) * STEP_MS, near, beyond, any(each and each[0] for each in had))
     return (shares, links, spreads), (*history, judged)
 
 

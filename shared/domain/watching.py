@@ -86,12 +86,14 @@ def next_alarm(
     changes nothing: that is another alarm. What was noted stays while the child is gone, however long:
     a judgement sees only the window, and its `since_ms` moves on with it.
     """
-    if departure.level is Level.UNWATCHED:
-        return dict(before), None
     kept = before if before.get("outing_id") == outing.outing_id else {}
-    if departure.level is Level.NEAR:
-        if kept.get("level") != Level.DEPARTED or departure.answered or departure.near >= BACK:
-            return {}, None
+    was_gone = kept.get("level") == Level.DEPARTED
+    known = departure.level is Level.WARNED and bool(kept) and not was_gone
+    if departure.level is Level.UNWATCHED or known:
+        return dict(before), None
+    if departure.level is Level.NEAR and (not was_gone or departure.answered or departure.near >= BACK):
+        return {}, None
+    if was_gone and departure.level is not Level.DEPARTED:
         departure = replace(departure, level=Level.DEPARTED, reason_code=kept["reason"])
     gone = replace(departure, since_ms=min(departure.since_ms, kept.get("since_ms", departure.since_ms)))
     alarm: dict[str, Any] = {
@@ -104,7 +106,7 @@ def next_alarm(
         **{name: kept[name] for name in ("departed_ms", "told_ms") if name in kept},
     }
     if gone.level is Level.WARNED:
-        return alarm, None if kept else Alert.WARNED
+        return alarm, Alert.WARNED
     alarm.setdefault("departed_ms", now_ms)
     said_ms = answered_ms(member)
     if member.answer not in (None, Answer.WITH_ME) and said_ms is not None and said_ms >= gone.since_ms:
