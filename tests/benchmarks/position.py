@@ -371,21 +371,30 @@ def _plot_walk(g: world.Grid, example: Sequence[tuple[Array, Fix]], kind: str) -
     plt.close(figure)
 
 
-def main() -> None:
-    """Everything; `--quick` for a tenth of it."""
-    quick = "--quick" in sys.argv
-    OUT.mkdir(parents=True, exist_ok=True)
-    for spacing_m in (40.0, 25.0):
-        bench_static(spacing_m, 200 if quick else 1500)
-    for correlated in (False, True):
-        bench_tracked(3 if quick else 16, 30 if quick else 50, correlated=correlated)
-    bench_beside(9 if quick else 90)
-    folder = Path(os.environ.get("JIKIMI_DATA", ""))
-    sets = list(recorded(folder)) if os.environ.get("JIKIMI_DATA") else []
+def bench_data() -> None:
+    """The recorded sets that are present."""
+    folder = os.environ.get("JIKIMI_DATA", "")
+    sets = list(recorded(Path(folder))) if folder else []
     if not sets:
         CONSOLE.print("Recorded sets left out: JIKIMI_DATA names no folder that holds them.")
     for data in sets:
         bench_recorded(data)
+
+
+def main() -> None:
+    """All parts, or those named (static, tracked, beside, recorded); `--quick` for a tenth of them."""
+    quick = "--quick" in sys.argv
+    OUT.mkdir(parents=True, exist_ok=True)
+    windows, walks, moments = (200, 3, 30) if quick else (1500, 16, 50)
+    parts: dict[str, list[Callable[[], None]]] = {
+        "static": [partial(bench_static, spacing_m, windows) for spacing_m in (40.0, 25.0)],
+        "tracked": [partial(bench_tracked, walks, moments, correlated=each) for each in (False, True)],
+        "beside": [partial(bench_beside, 9 if quick else 90)],
+        "recorded": [bench_data],
+    }
+    for name in [each for each in parts if each in sys.argv] or parts:
+        for bench in parts[name]:
+            bench()
     CONSOLE.print(f"plots: {OUT}/position_*.png")
 
 
