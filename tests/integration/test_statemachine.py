@@ -314,7 +314,7 @@ def test_at_2_1_an_unacknowledged_case_reaches_the_second_operator_then_the_duty
     story.later(585)
     story.reaches("AwaitNewsBriefly", 2)
     story.later(600)
-    story.says("escalated", 4)
+    story.says("escalated", 6)
     story.close()
     story.ends()
 
@@ -322,6 +322,8 @@ def test_at_2_1_an_unacknowledged_case_reaches_the_second_operator_then_the_duty
         "second-operator",
         "duty-officer",
         "police-not-told",
+        "guardian-not-told",
+        "guardian-app",
         "police-hard-stop",
     ]
 
