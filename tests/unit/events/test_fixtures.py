@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from events.simulator.scenario import load
 from functions.console.handler import lambda_handler as console
@@ -17,6 +18,7 @@ from shared.adapters.memory import MemoryCloud
 from shared.adapters.wiring import Adapters, memory_adapters
 from shared.schema.http import CaseAsked
 from shared.schema.onboarding import ROWS, Manifest
+from shared.schema.records import Order
 from shared.schema.sightings import read_envelope, read_payload
 from shared.schema.workflow import AssessTask, NotifyTask
 
@@ -103,3 +105,9 @@ def test_the_schedule_brings_nothing() -> None:
 
 def test_the_console_is_served() -> None:
     assert console(fixture("console"), SimpleNamespace())["statusCode"] == 200
+
+
+def test_the_keeper_of_records_is_asked_for_everything_or_for_one_order() -> None:
+    order = TypeAdapter(Order).validate_python(fixture("keep_records.hold"))
+
+    assert (fixture("keep_records"), order.do) == ({}, "hold")

@@ -98,7 +98,7 @@ def test_two_hundred_random_tamperings_of_each_kind_are_all_noticed(
 
 def test_an_untouched_log_is_never_accused_however_it_is_read():
     accused = []
-    for seed in range(200):
+    for seed in range(60):
         rng = random.Random(seed)
         lines, end, anchors = log(rng.randrange(1, LINES))
         rng.shuffle(lines)
