@@ -53,7 +53,7 @@ class Motion:
 
 
 WALK = Motion()
-SHADOWED = replace(OUTDOOR, temper_heard=0.75, temper_silent=0.4)
+SHADOWED = replace(OUTDOOR, temper_heard=0.5, temper_silent=0.3)
 """Shadows outlast an interval: the memory takes back most of what repeats itself, the temper the rest."""
 FORGOTTEN = 0.9  # share of a link's variance at which its memory is not worth keeping
 GAIN_KEEP = 0.98  # a beacon's gain hardly changes; a little, so that particles do not all end on one
