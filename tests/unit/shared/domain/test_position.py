@@ -216,7 +216,7 @@ def test_turning_and_shifting_the_map_moves_the_fix_with_it(
     c, s = math.cos(turn), math.sin(turn)
     expected = PLANE.to_latlon(c * x - s * y + dx_m, s * x + c * y + dy_m)
     # the lattice does not turn with the map: a quarter of its cells' width is what that may cost
-    assert distance_m(there_fix.center, expected) < 1.5
+    assert distance_m(there_fix.center, expected) < 2.5
 
 
 @settings(max_examples=12)
