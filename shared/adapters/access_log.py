@@ -142,7 +142,7 @@ class S3Anchors:
         self._s3 = s3
 
     def put(self, anchor: Anchor) -> None:
-        body = {"tenant": self._tenant_id, "at": anchor.at.isoformat()}
+        body: dict[str, Any] = {"tenant": self._tenant_id, "at": anchor.at.isoformat()}
         body |= {"seq": anchor.link.seq, "chain": anchor.link.chain}
         key = f"{self._tenant_id}/{anchor.at.astimezone(UTC):%Y-%m-%d}.json"
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=json.dumps(body).encode())
