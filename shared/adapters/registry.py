@@ -144,7 +144,7 @@ class DynamoRegistry(_Reading):
 
     def _sealed(self, record: Record) -> Record:
         """The record as it is stored. ValueError for a person's without a vault: it would lose the name."""
-        if not isinstance(record, Child | Contact):
+        if not isinstance(record, Child | Contact) or not any(_personal(record).values()):
             return record
         if self._vault is None:
             raise ValueError("personal fields are stored sealed, and this function was given no keys")

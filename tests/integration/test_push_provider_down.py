@@ -105,9 +105,10 @@ def test_at_7_4_every_case_reaches_an_operator_within_a_minute(
 
 
 def test_at_7_4_every_phone_is_told_once_when_the_provider_is_back(outage: Outage) -> None:
-    pushed = [(m.to, m.body["case"]) for m in outage.world.sent if m.via == "push"]
+    pushed = [(m.to, m.body["case"], m.body["code"]) for m in outage.world.sent if m.via == "push"]
+    opened = {each for each in pushed if each[2] == "case-opened"}
 
-    assert len(pushed) == len(set(pushed)) == len(PHONES) * len(REPORTED_S)
+    assert (len(pushed), len(opened)) == (len(set(pushed)), len(PHONES) * len(REPORTED_S))
 
 
 def test_at_7_4_the_police_never_get_one_version_as_two(outage: Outage) -> None:

@@ -9,7 +9,7 @@ from infra.local.drill import interval, leaks
 from infra.local.rehearsal import Habits, Outcome, Plan, rehearse
 from shared.domain.drill import InjectKind
 
-QUICK = Habits(sight_m=40.0, guardian_s=1.0)
+QUICK = Habits(sight_m=40.0, guardian_s=1.0, police_ack_s=5.0)
 DISTURBED = (
     InjectKind.SCANNER_OUTAGE,
     InjectKind.WRONG_CLOTHING,
