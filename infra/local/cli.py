@@ -217,9 +217,7 @@ def verify(
 @dlq_app.command(name="list")
 def dlq_list(
     *,
-    queue: Annotated[
-        str, typer.Option(help="ingest; or rules: what no rule could hand over.")
-    ] = "ingest",
+    queue: Annotated[str, typer.Option(help="ingest; or rules: what no rule could hand over.")] = "ingest",
     limit: Annotated[int, typer.Option(help="Letters at the most.")] = 100,
     aws: OnAws = False,
     endpoint: Endpoint = "",
