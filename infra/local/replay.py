@@ -26,8 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -60,6 +59,7 @@ STEP_WALL_S = 0.12  # what one interval takes on the local cloud, about: the clo
 RATE_MAX = 20.0
 MARGIN_M = 500.0  # the tenant's district reaches so far past the outermost receivers
 SD_MIN_DB = 3.0
+BEAT_S = 1.0
 POLL_S = 0.02
 SHOWN = 20  # bad rows named one by one
 
@@ -150,9 +150,9 @@ def run(
             fleet.connect(TENANT, name, each.certificate_file, each.key_file) for name, each in papers.items()
         ]:
             connected.result(STORED_S)
-        _wake(fleet, tracking, list(things.values()), epoch_ms(clock()))
+        first = _wake(fleet, tracking, next(iter(things.values())), clock)
         start_ms = epoch_ms(clock())
-        for seq, moment in enumerate(found, start=3):
+        for seq, moment in enumerate(found, start=first):
             end_ms = start_ms + round(moment.at_s * 1000)
             _until(clock, end_ms)
             now_ms = epoch_ms(clock())
@@ -161,18 +161,19 @@ def run(
             yield from _stored(tracking, list(scanners.values()), moment, newest_ms)
 
 
-def _wake(fleet: Fleet, tracking: DynamoTracking, names: Sequence[str], now_ms: int) -> None:
-    """Every receiver says that it is alive: first one, then all, so that the functions are started."""
-    for seq, speaking in enumerate((names[:1], names), start=1):
-        alive = Message(seq, Lane.ORDINARY, now_ms, ()).payload(now_ms)
-        for acknowledged in [fleet.publish(name, Lane.ORDINARY, alive) for name in speaking]:
-            acknowledged.result(STORED_S)
-        if not wait_for(partial(_have_spoken, tracking, speaking), WAKE_S, POLL_S):
-            raise CloudFailed(f"The ingest function did not answer within {WAKE_S:g} s.")
+def _wake(fleet: Fleet, tracking: DynamoTracking, name: str, clock: Callable[[], datetime]) -> int:
+    """One receiver says that it is alive until that is stored: the functions are started. The next number."""
+    numbers = count(1)
 
+    def heard() -> bool:
+        now_ms = epoch_ms(clock())
+        alive = Message(next(numbers), Lane.ORDINARY, now_ms, ()).payload(now_ms)
+        fleet.publish(name, Lane.ORDINARY, alive).result(STORED_S)
+        return name in tracking.heartbeats()
 
-def _have_spoken(tracking: DynamoTracking, names: Sequence[str]) -> bool:
-    return tracking.heartbeats().keys() >= set(names)
+    if not wait_for(heard, WAKE_S, BEAT_S):
+        raise CloudFailed(f"The ingest function did not answer within {WAKE_S:g} s.")
+    return next(numbers)
 
 
 def _until(clock: Callable[[], datetime], at_ms: int) -> None:
