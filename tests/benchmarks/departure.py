@@ -17,6 +17,7 @@ Then a filter that knows the simulator's own statistics (`ideal.py`), as what co
 fenced yard heard by poles alone (`yard.py`). Plots go to .build/bench.
 """
 
+import argparse
 import math
 import os
 import sys
@@ -266,16 +267,22 @@ def _calibration(said: Sequence[tuple[float, bool]], reach_m: float) -> None:
 
 
 def main() -> None:
-    """Everything; `--quick` for a tenth of it; `--cadence SECONDS` for phones that sum up another time."""
-    quick = "--quick" in sys.argv
-    cadence_s = float(sys.argv[sys.argv.index("--cadence") + 1]) if "--cadence" in sys.argv else 4.0
+    """Print every table, or with `--outings` the one of the default reach."""
+    parser = argparse.ArgumentParser(prog="make bench-departure", description="Delay, false alarms, misses.")
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything")
+    parser.add_argument("--outings", type=int, help="only so many that leave, at the default reach")
+    parser.add_argument("--cadence", type=float, default=4.0, help="seconds a phone sums up (default 4)")
+    asked = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     default_m = Policy().reach_m
-    bench_outings(*((100, 12) if quick else (1000, 100)), default_m, cadence_s)
+    if asked.outings:
+        bench_outings(asked.outings, max(1, asked.outings // 10), default_m, asked.cadence)
+        return
+    bench_outings(*((100, 12) if asked.quick else (1000, 100)), default_m, asked.cadence)
     for reach_m in {15.0, 20.0, 30.0} - {default_m}:
-        bench_outings(*((40, 5) if quick else (300, 30)), reach_m, cadence_s)
-    bench_ideal(4 if quick else 20, default_m)
-    bench_yard(*((40, 1) if quick else ()))
+        bench_outings(*((40, 5) if asked.quick else (300, 30)), reach_m, asked.cadence)
+    bench_ideal(4 if asked.quick else 20, default_m)
+    bench_yard(*((40, 1) if asked.quick else ()))
     CONSOLE.print(f"plots: {OUT}/departure_*.png")
 
 

@@ -5,6 +5,7 @@ JIKIMI_DATA: folder of the recorded sets; those that are not there are left out 
 Speeds are CPU time of one core in plain Python.
 """
 
+import argparse
 import math
 import os
 import sys
@@ -382,8 +383,17 @@ def bench_data() -> None:
 
 
 def main() -> None:
-    """All parts, or those named (static, tracked, beside, recorded); `--quick` for a tenth of them."""
-    quick = "--quick" in sys.argv
+    """All parts, or those named."""
+    names = ("static", "tracked", "beside", "recorded")
+    parser = argparse.ArgumentParser(
+        prog="make bench-position", description="Error and coverage of positions."
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(names)}; all without one")
+    parser.add_argument("--quick", action="store_true", help="a tenth of them")
+    asked = parser.parse_args()
+    if unknown := set(asked.parts) - set(names):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    quick = asked.quick
     OUT.mkdir(parents=True, exist_ok=True)
     windows, walks, moments = (200, 3, 30) if quick else (1500, 16, 50)
     parts: dict[str, list[Callable[[], None]]] = {
@@ -392,7 +402,7 @@ def main() -> None:
         "beside": [partial(bench_beside, 9 if quick else 90)],
         "recorded": [bench_data],
     }
-    for name in [each for each in parts if each in sys.argv] or parts:
+    for name in asked.parts or parts:
         for bench in parts[name]:
             bench()
     CONSOLE.print(f"plots: {OUT}/position_*.png")
