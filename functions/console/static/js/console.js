@@ -334,12 +334,12 @@ function Cameras({ desk, item, detail, camera, onCamera }) {
             to: one.arrives_to ? minuteText(new Date(one.arrives_to)) : '',
           })}` : ''}</p>
           ${one.reason && has(`camera.${one.reason.code}`) && html`<p class="muted">${t(`camera.${one.reason.code}`, one.reason.params)}</p>`}
-          ${html`<div class="row marks">${MARKS.map(
+          <div class="row marks">${MARKS.map(
             (name, k) => html`<button key=${name} aria-pressed=${marked === name}
               aria-label=${`${k + 1} ${t(`console.mark.${name}`)} ${one.name}`} onClick=${() => mark(one, name)}>
               <kbd>${k + 1}</kbd> ${t(`console.mark.${name}`)}
             </button>`,
-          )}</div>`}
+          )}</div>
         </div>
       </li>`
     })}</ol>
